@@ -1,0 +1,40 @@
+# Every target sets up .venv by itself; `make test` on a fresh clone is enough.
+PYTHON ?= python3
+BIN := .venv/bin
+export ANYVIEW_DATA ?= $(wildcard $(abspath ../shared/data))
+
+.PHONY: install demo test check evidence bench docs format clean
+
+install: .venv/.installed
+demo: install
+	$(BIN)/anyview demo
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/build.py --check
+evidence: install
+	@test -n "$(SYSTEM)" || { echo 'error: name the system: make evidence SYSTEM=simclr'; exit 2; }
+	$(BIN)/python -m evidence.run $(SYSTEM) $(ARGS)
+bench: install .venv/.bench
+	$(BIN)/python -m benchmarks.run $(ARGS)
+docs: install
+	$(BIN)/python docs/build.py
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+clean:
+	rm -rf .venv runs
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: anyview needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+.venv/.bench: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $@

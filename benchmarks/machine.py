@@ -1,0 +1,61 @@
+"""Where and with what something was measured."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("anyview", "torch", "torchvision", "pytorch-lightning", "lightly", "numpy", "pillow")
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores this process may use, instructions that decide about precision, memory, load."""
+    facts = _cpuinfo()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = set(facts.get("flags", "").split())
+    return {
+        "cpu": facts.get("model name") or platform.processor() or platform.machine(),
+        "cpu_family_model": [facts.get("cpu family"), facts.get("model")],
+        "cores": cores,
+        "flags": [flag for flag in FLAGS if flag in flags],
+        "system": platform.platform(),
+        "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "threads_set": {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")},
+    }
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """The commit that was measured, with a ``+`` when files differ from it; None without git."""
+    root = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", *args], cwd=root, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor of /proc/cpuinfo; empty where there is none."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    first = path.read_text().split("\n\n")[0]
+    return {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in first.splitlines())}

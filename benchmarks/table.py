@@ -1,0 +1,136 @@
+"""What was measured, beside what was asked for."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+TARGETS = {  # name -> (figure to reach, whether more is better)
+    "vs lightly default": (2.5, True),
+    "vs lightly bf16": (1.15, True),
+    "outside the network": (0.10, False),
+    "views at 32 px": (10.0, True),
+    "import anyview": (0.3, False),
+    "anyview --help": (0.3, False),
+}
+NETWORK = ("forward", "backward", "optimiser")
+
+
+def rate(run: dict[str, Any]) -> float:
+    """Images a second of one measurement; with the long run's share of what is rare, where there is any."""
+    per_image = run["seconds"] / run["images"]
+    if "long_run" in run:
+        per_image = run["long_run"] / (run["images"] / run["steps"])
+    return 1 / per_image
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def shares(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Median share of each part in a step of a long run, and ``outside``: all that is not the network."""
+    tables = []
+    for run in runs:
+        parts = {part: seconds / run["steps"] for part, seconds in run["parts"].items()} | run["charged"]
+        row = {part: seconds / run["long_run"] for part, seconds in parts.items()}
+        tables.append(row | {"outside": 1 - sum(row.get(part, 0.0) for part in NETWORK)})
+    names = dict.fromkeys(name for row in tables for name in row)
+    return {name: statistics.median(row.get(name, 0.0) for row in tables) for name in names}
+
+
+def conclude(raw: dict[str, Any]) -> dict[str, Any]:
+    """Ratios, shares and verdicts from the raw figures; of a part of the run, those that can be had."""
+    speeds = {name: [rate(run) for run in runs] for name, runs in raw.get("training", {}).items()}
+    out: dict[str, Any] = {"images_per_s": {name: summary(values) for name, values in speeds.items()}}
+    figures: dict[str, dict[str, float]] = {}
+    for title, peer in (("vs lightly default", "lightly fp32"), ("vs lightly bf16", "lightly bf16")):
+        if peer in speeds:
+            # round by round, so that a machine that slows down slows both
+            figures[title] = summary([a / b for a, b in zip(speeds["anyview"], speeds[peer])])
+    if "anyview" in speeds:
+        out["shares"] = {n: shares(raw["training"][n]) for n in ("anyview", "anyview fp32")}
+        figures["outside the network"] = {"median": out["shares"]["anyview"]["outside"]}
+    if "network" in speeds:
+        out["by_subtraction"] = summary([1 - a / b for a, b in zip(speeds["anyview"], speeds["network"])])
+    if "views" in raw:
+        for side in ("32", "224"):
+            pairs = zip(raw["views"][side]["anyview"], raw["views"][side]["lightly"])
+            figures[f"views at {side} px"] = summary([a / b for a, b in pairs])
+    for title, name in (("import anyview", "import"), ("anyview --help", "help")):
+        if "startup" in raw:
+            figures[title] = summary(raw["startup"][name])
+    out["figures"] = figures
+    out["met"] = {
+        name: (figure["median"] >= TARGETS[name][0]) == TARGETS[name][1]
+        or figure["median"] == TARGETS[name][0]
+        for name, figure in figures.items()
+        if name in TARGETS
+    }
+    return out
+
+
+def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
+    """The tables: speeds, parts of a step, views, targets."""
+    if found["images_per_s"]:
+        table = _table("SimCLR, ResNet-18 for 32 px, batch 128", "images/s", "min to max", "")
+        for name, s in found["images_per_s"].items():
+            table.add_row(name, f"{s['median']:.1f}", _span(s, ".1f"), _remark(name, raw["training"][name]))
+        console.print(table)
+    if "shares" in found:
+        table = _table("share of a step of anyview", *found["shares"])
+        for part in found["shares"]["anyview"]:
+            table.add_row(part, *(f"{100 * row.get(part, 0.0):.2f} %" for row in found["shares"].values()))
+        if "by_subtraction" in found:
+            table.add_row("outside, against the network alone", f"{100 * found['by_subtraction']['median']:.2f} %")
+        console.print(table)
+    if "views" in raw:
+        table = _table("two views of an image, one core", "anyview images/s", "lightly images/s", "ratio")
+        for side, row in raw["views"].items():
+            if isinstance(row, dict):
+                a, b = statistics.median(row["anyview"]), statistics.median(row["lightly"])
+                ratio = found["figures"][f"views at {side} px"]["median"]
+                table.add_row(f"{side} px", f"{a:,.0f}", f"{b:,.0f}", f"{ratio:.1f}")
+        console.print(table)
+    table = _table("asked for", "measured", "min to max", "target", "")
+    for name, figure in found["figures"].items():
+        if name not in TARGETS:
+            continue
+        target, more = TARGETS[name]
+        form = _form(name)
+        cells = [form(figure["median"]), f"{form(figure['min'])} to {form(figure['max'])}" if "min" in figure else ""]
+        verdict = "met" if found["met"][name] else "NOT MET"
+        table.add_row(name, *cells, f"{'at least' if more else 'at most'} {form(target)}", verdict)
+    console.print(table)
+
+
+def _form(name: str) -> Any:
+    if "network" in name:
+        return lambda x: f"{100 * x:.1f} %"
+    if "anyview" in name:
+        return lambda x: f"{x:.3f} s"
+    return lambda x: f"{x:.2f} x"
+
+
+def _remark(name: str, runs: Sequence[dict[str, Any]]) -> str:
+    """What one must know of a row to read it."""
+    if name == "network":
+        return f"forward, backward, optimiser alone in {runs[0]['precision']}: the upper bound"
+    if "lightly" in name:
+        tried = ", ".join(dict.fromkeys(str(run["workers"]) for run in runs))
+        return f"{tried} workers{' in turn' if ',' in tried else ''}"
+    return f"{runs[0]['precision']}, all on" + (" (default)" if name == "anyview" else "")
+
+
+def _span(s: dict[str, float], form: str) -> str:
+    return f"{s['min']:{form}} to {s['max']:{form}}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="", title_justify="left")
+    table.add_column(f"\n{title}", no_wrap=True)
+    for column in columns:
+        table.add_column(f"\n{column}", justify="right" if column else "left", no_wrap=True)
+    return table

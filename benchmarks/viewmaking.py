@@ -1,0 +1,64 @@
+"""Making two views of images on one core: anyview's batched views and lightly's transform image by image."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightly.transforms import SimCLRTransform
+from lightly.transforms.utils import IMAGENET_NORMALIZE
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+from anyview.data.batch import Batch
+from anyview.views.image import two_views
+
+#: side of a view -> side of the images, images a batch, probability of blur
+CASES = {32: (32, 256, 0.0), 224: (256, 64, 0.5)}
+
+
+def speed(images: Path, rounds: int, seconds: float) -> dict[str, Any]:
+    """Images a second (two views each), both libraries in turn for ``seconds`` in each of ``rounds``."""
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        return {str(side): _case(images, side, rounds, seconds) for side in CASES}
+
+
+def _case(images: Path, side: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """The same images and the same distribution of views, lightly's defaults; neither side decodes."""
+    canvas, count, blur = CASES[side]
+    pixels = np.load(images, mmap_mode="r")[:count].transpose(0, 2, 3, 1)
+    pictures = [Image.fromarray(np.ascontiguousarray(p)).resize((canvas, canvas)) for p in pixels]
+    batch = Batch(
+        torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous(),
+        torch.arange(len(pictures)),
+    )
+    spec = {"shape": [3, canvas, canvas], **IMAGENET_NORMALIZE}
+    views = two_views(spec, size=side, crop_scale=(0.08, 1.0), strength=1.0, blur=blur)
+    transform = SimCLRTransform(input_size=side, gaussian_blur=blur)
+
+    def ours() -> int:
+        return len(views(batch)[0])
+
+    def theirs() -> int:
+        for picture in pictures[:32]:
+            transform(picture)
+        return len(pictures[:32])
+
+    ours(), theirs()
+    pairs = [(_rate(ours, seconds), _rate(theirs, seconds)) for _ in range(rounds)]
+    return {
+        "anyview": [a for a, _ in pairs],
+        "lightly": [b for _, b in pairs],
+        "ratio": statistics.median(a / b for a, b in pairs),
+    }
+
+
+def _rate(work: Callable[[], int], seconds: float) -> float:
+    done, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds:
+        done += work()
+    return done / spent

@@ -1,0 +1,147 @@
+"""The few public functions: pretrain, resume, load, embed, evaluate."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from anyview.errors import InputError
+from anyview.evaluation.result import Result
+from anyview.evaluation.run import evaluate as _evaluate
+from anyview.files import write_json, write_text
+from anyview.report.html import write_report
+from anyview.training.model import Model
+from anyview.training.plan import make_plan, plan_from_config
+from anyview.training.run import new_run_folder, read_config, train
+
+
+def pretrain(
+    method: str,
+    data: Any,
+    *,
+    encoder: str | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    batch_size: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    modality: str | None = None,
+    label: str | None = None,
+    size: int | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Model:
+    """Pretrains an encoder on unlabelled data.
+
+    >>> model = pretrain("simclr", "digits", epochs=1, quiet=True)  # doctest: +SKIP
+    >>> model.embed("digits", split="test").shape  # doctest: +SKIP
+    (360, 96)
+
+    Args:
+        method: name of a system of kind method, see ``anyview.systems``.
+        data: a path, a named dataset, an array, a Hugging Face dataset or a torch dataset.
+        encoder: name of the network; None lets the modality choose by size of data and machine.
+        epochs: passes over the data; or
+        minutes: wall-clock budget.
+        batch_size: samples a step.
+        out: run folder; None makes ``runs/METHOD-DATA``.
+        seed: of weights, order, views and masks.
+        modality: of the data; None recognises it.
+        label: column with labels; they are kept for evaluation and never seen by pretraining.
+        size: side in pixels (images) at which data is read.
+        quiet: print nothing.
+        **options: any option of the method, its views, the optimiser or the loop: ``temperature=0.2``, or
+            with its section and two underscores: ``optimizer__momentum=0.95``.
+
+    Raises:
+        InputError: for anything that cannot work, before anything is written.
+    """
+    named = {k.replace("__", "."): v for k, v in options.items()}
+    given = {"epochs": epochs, "minutes": minutes, "batch_size": batch_size}
+    named |= {f"training.{k}": v for k, v in given.items() if v is not None}
+    plan = make_plan(
+        method,
+        data,
+        options=named,
+        encoder=encoder,
+        seed=seed,
+        modality_name=modality,
+        label=label,
+        size=size,
+    )
+    console = Console(quiet=quiet)
+    for head, text in plan.lines():
+        console.print(f"{head:<9} {text}", highlight=False, soft_wrap=True)
+    run = new_run_folder(out, method, plan.dataset.name)
+    model = train(plan, run, console=console)
+    write_report(run)
+    return model
+
+
+def resume(run: str | Path, data: Any = None, *, console: Console | None = None) -> Model:
+    """Goes on with a run from its last checkpoint; one that is complete is only loaded.
+
+    Args:
+        run: its folder.
+        data: needed when it was started on data in memory.
+    """
+    run = Path(run)
+    config = read_config(run)
+    if (run / "encoder" / "config.json").is_file():
+        return Model.load(run)
+    model = train(plan_from_config(config, data), run, console=console, resume=True)
+    write_report(run)
+    return model
+
+
+def load(path: str | Path) -> Model:
+    """Loads the encoder of a run folder, or a folder that ``model.save`` wrote."""
+    return Model.load(path)
+
+
+def embed(model: Model | str | Path, data: Any, *, split: str | None = None, **options: Any) -> np.ndarray:
+    """Embeddings of all samples in order, float32 ``(samples, dim)``; see ``Model.embed``."""
+    return _model(model).embed(data, split=split, **options)
+
+
+def evaluate(
+    model: Model | str | Path,
+    train: Any,
+    test: Any = None,
+    *,
+    protocols: Sequence[str] | None = None,
+    label: str | None = None,
+    supervised: bool = False,
+    seed: int = 0,
+) -> list[Result]:
+    """Judges an encoder beside the same encoder untrained and the raw features.
+
+    Fits on train, chooses on validation, reads test once; see ``anyview.evaluation.run.evaluate``.
+    """
+    return _evaluate(
+        _model(model), train, test, protocols=protocols, label=label, supervised=supervised, seed=seed
+    )
+
+
+def keep_evaluation(run: Path, results: Sequence[Result], verdict: str) -> Path:
+    """Writes ``evaluation.json`` and ``verdict.txt`` into a run and makes its report again."""
+    write_json(run / "evaluation.json", [r.record() for r in results])
+    write_text(run / "verdict.txt", verdict + "\n")
+    return write_report(run)
+
+
+def read_health(run: Path | None) -> dict[str, Any] | None:
+    """``health.json`` of a run, or None."""
+    path = run / "health.json" if run else None
+    return json.loads(path.read_text()) if path and path.is_file() else None
+
+
+def _model(model: Model | str | Path) -> Model:
+    if isinstance(model, Model):
+        return model
+    if not Path(model).exists():
+        raise InputError(f"no run folder {model}")
+    return Model.load(model)

@@ -1,0 +1,1 @@
+"""What the image reader is made of: pixels of files, arrays, and where images lie in what was found."""

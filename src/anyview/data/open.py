@@ -1,0 +1,85 @@
+"""The one door for data: ``open`` takes whatever holds samples and says what it found."""
+
+from pathlib import Path
+from typing import Any
+
+from anyview.data.found import Found, look, missing
+from anyview.data.named import HUB_NAME, NAMED, hub, is_name, named
+from anyview.data.readers import readers
+from anyview.data.readers.base import Reader, none_readable
+from anyview.data.source import Dataset
+from anyview.errors import InputError, unknown
+
+
+def open(
+    data: Any,
+    *,
+    modality: str | None = None,
+    label: str | None = None,
+    size: int | None = None,
+    split: str | None = None,
+) -> Dataset:
+    """Opens anything that holds samples.
+
+    Args:
+        data: a folder of files (flat; or one sub-folder for each class; or ``train/``, ``validation/``,
+            ``test/`` of either), a Parquet file or a folder of them (``train.parquet``, ...), ``.npy`` or
+            ``.npz``, an array, ``(x, y)``, a dict of splits, a Hugging Face dataset, a torch dataset or list,
+            the name of a dataset, ``owner/name`` on the Hugging Face Hub, or a Dataset, which is returned as
+            it is. A path that exists goes before a name.
+        modality: what the samples are; None asks every reader and takes the surest.
+        label: column of the labels; None takes ``label`` when it is there. Pretraining never sees labels.
+        size: how large a sample is held, in the modality's unit (images: side of the canvas in pixels).
+        split: opens this split only.
+
+    Raises:
+        InputError: when there is nothing, nothing readable, or no such column, split or modality.
+    """
+    if isinstance(data, Dataset):
+        return _only(data, split)
+    found = _find(data)
+    if split is not None:
+        if split not in found.splits:
+            raise unknown("split", split, found.splits, f"in {found.name}")
+        found = Found(found.name, {split: found.splits[split]})
+    reader = _reader(found, modality)
+    return reader.read(found, label=label, size=size)
+
+
+def _only(dataset: Dataset, split: str | None) -> Dataset:
+    if split is None:
+        return dataset
+    part = {split: dataset.split(split)}
+    return Dataset(dataset.name, dataset.modality, part, dataset.skipped, dataset.notes)
+
+
+def _find(data: Any) -> Found:
+    if isinstance(data, str) and Path(data).name == data and not Path(data).exists():
+        if is_name(data):
+            return named(data)
+        raise missing(Path(data), sorted(NAMED))
+    if isinstance(data, str) and HUB_NAME.fullmatch(data) and not Path(data).parent.exists():
+        return look(hub(data), name=data)
+    return look(data)
+
+
+def _reader(found: Found, modality: str | None) -> Reader:
+    """The reader that was asked for, or the surest one."""
+    known = readers()
+    if modality is not None:
+        if modality not in known:
+            raise unknown("modality", modality, known)
+        return known[modality]
+    claims = {name: reader.claim(found) for name, reader in known.items()}
+    best = max(claims.values())
+    surest = [name for name, claim in claims.items() if claim == best]
+    if best == 0:
+        wants = " or ".join(reader.wants for reader in known.values())
+        raise none_readable(found, _either(list(known)), wants)
+    if len(surest) > 1:
+        raise InputError(f"{found.name} could be {_either(surest)}; say which with --modality")
+    return known[surest[0]]
+
+
+def _either(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,280 @@
+"""Where samples come from once they are open: ``Source`` is one split, ``Dataset`` its splits together."""
+
+import copy
+import csv
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from anyview.data.batch import Batch, Payload, payload_len, payload_map
+from anyview.errors import InputError, RunError, nearest
+
+Spec = dict[str, Any]
+
+#: so many unreadable samples one after the other mean that the place is gone, not that a sample is broken
+GIVE_UP_AFTER = 100
+
+
+class Skipped(NamedTuple):
+    """A sample that was left out: where it lies and why it could not be read."""
+
+    path: str
+    reason: str
+
+
+class UnreadableError(Exception):
+    """One sample that cannot be read. Its text is the reason that is shown to people."""
+
+
+@runtime_checkable
+class Items(Protocol):
+    """Things by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Any: ...
+
+
+class Source:
+    """One split of a dataset: samples by number.
+
+    Attributes:
+        modality: name of the reader that made it.
+        spec: what one sample looks like, in JSON's types; the same for all splits of a dataset.
+        label: ``(samples,)`` int64 or None; -1 stands for unknown.
+        label_names: the class of each label, or None.
+        in_memory: whether ``fetch`` is a mere copy, so that workers would only cost.
+        skipped: what could not be read so far; shared by all splits of a dataset.
+    """
+
+    in_memory: bool
+
+    def __init__(
+        self,
+        modality: str,
+        spec: Spec,
+        count: int,
+        label: Int[Tensor, "samples"] | None = None,
+        label_names: list[str] | None = None,
+        skipped: list[Skipped] | None = None,
+    ) -> None:
+        if label is not None and len(label) != count:
+            raise InputError(f"{count:,} samples have {len(label):,} labels; give one label for each sample")
+        self.modality, self.spec = modality, spec
+        self.label, self.label_names = label, label_names
+        self.skipped: list[Skipped] = [] if skipped is None else skipped
+        self._rows = torch.arange(count)  # place in this split -> place in what was opened
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fetch(self, index: Int[Tensor, "batch"]) -> Batch:
+        """The samples at these places, in this order."""
+        raise NotImplementedError(f"{type(self).__name__} has no fetch")
+
+    def take(self, index: Int[Tensor, "subset"]) -> "Source":
+        """The samples at these places as a source of their own, numbered from 0. Nothing is copied."""
+        part = copy.copy(self)
+        part._rows = self._rows[index]
+        part.label = None if self.label is None else self.label[index]
+        return part
+
+    def _batch(self, x: Payload, index: Int[Tensor, "batch"]) -> Batch:
+        return Batch(x, index, None if self.label is None else self.label[index])
+
+
+class MemorySource(Source):
+    """Samples that are held decoded: ``payload`` has the samples first (for images uint8, N x C x H x W)."""
+
+    in_memory = True
+
+    def __init__(
+        self,
+        modality: str,
+        spec: Spec,
+        payload: Payload,
+        label: Int[Tensor, "samples"] | None = None,
+        label_names: list[str] | None = None,
+        skipped: list[Skipped] | None = None,
+    ) -> None:
+        super().__init__(modality, spec, payload_len(payload), label, label_names, skipped)
+        self._payload = payload
+
+    def fetch(self, index: Int[Tensor, "batch"]) -> Batch:
+        rows = self._rows[index]
+        return self._batch(payload_map(self._payload, lambda leaf: leaf[rows]), index)
+
+
+class StreamSource(Source):
+    """Samples that are decoded each time they are fetched.
+
+    A sample that turns out to be unreadable is entered in ``skipped`` and the next readable one of the split
+    stands in for it: ``Batch.index`` and ``Batch.label`` are then those of the sample that is really there.
+
+    Args:
+        items: what ``decode`` takes, by number (paths, bytes, objects).
+        decode: one item -> payload of one sample; raises ``UnreadableError``.
+        where: number -> how a person finds this item again.
+        collate: list of decoded samples -> payload of a batch.
+    """
+
+    in_memory = False
+
+    def __init__(
+        self,
+        modality: str,
+        spec: Spec,
+        items: Items,
+        decode: Callable[[Any], Any],
+        where: Callable[[int], str],
+        label: Int[Tensor, "samples"] | None = None,
+        label_names: list[str] | None = None,
+        skipped: list[Skipped] | None = None,
+        collate: Callable[[list[Any]], Payload] = torch.stack,
+    ) -> None:
+        super().__init__(modality, spec, len(items), label, label_names, skipped)
+        self._items, self._decode, self._where, self._collate = items, decode, where, collate
+
+    def fetch(self, index: Int[Tensor, "batch"]) -> Batch:
+        found = [self._readable(place) for place in index.tolist()]
+        return self._batch(
+            self._collate([sample for _, sample in found]), torch.tensor([place for place, _ in found])
+        )
+
+    def _readable(self, place: int) -> tuple[int, Any]:
+        """The sample at ``place``, or the next one that can be read, with the place where it is."""
+        reason = ""
+        for step in range(min(len(self), GIVE_UP_AFTER)):
+            here = (place + step) % len(self)
+            row = int(self._rows[here])
+            try:
+                return here, self._decode(self._items[row])
+            except UnreadableError as error:
+                entry = Skipped(self._where(row), str(error))
+                reason = reason or f"{entry.path}: {entry.reason}"
+                if entry not in self.skipped:
+                    self.skipped.append(entry)
+        raise RunError(
+            f"{min(len(self), GIVE_UP_AFTER)} samples in a row could not be read (first: {reason}); "
+            "is the data still where it was?"
+        )
+
+
+@dataclass
+class Dataset:
+    """What ``open`` found: splits of one modality, and what was left out.
+
+    Attributes:
+        name: how the dataset is called in print.
+        splits: ``train``, ``validation``, ``test`` as found, or names of its own.
+        skipped: what could not be read; streaming splits add to it when they meet more.
+        notes: what the reader has to say about the samples (sizes, conversions), in words.
+    """
+
+    name: str
+    modality: str
+    splits: dict[str, Source]
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def train(self) -> Source:
+        """What is pretrained on: the split called train, or the only split there is."""
+        if len(self.splits) == 1:
+            return next(iter(self.splits.values()))
+        return self.split("train")
+
+    @property
+    def spec(self) -> Spec:
+        return next(iter(self.splits.values())).spec
+
+    @property
+    def label_names(self) -> list[str] | None:
+        return next(iter(self.splits.values())).label_names
+
+    def split(self, name: str) -> Source:
+        """The split of this name.
+
+        Raises:
+            InputError: names the splits there are.
+        """
+        if name not in self.splits:
+            guess = nearest(name, self.splits)
+            hint = f'; did you mean "{guess}"?' if guess else ""
+            raise InputError(f'{self.name} has no split "{name}"{hint} (splits: {", ".join(self.splits)})')
+        return self.splits[name]
+
+    def with_validation(self, fraction: float = 0.1, seed: int = 0) -> "Dataset":
+        """The same dataset with a validation split, cut from train when there is none.
+
+        Every class gives its share where there are labels, and keeps at least one sample in train.
+        """
+        return self._with("validation", fraction, seed)
+
+    def with_test(self, fraction: float = 0.2, seed: int = 0) -> "Dataset":
+        """The same dataset with a test split, cut from train (in the same manner) when there is none."""
+        return self._with("test", fraction, seed + 1)
+
+    def _with(self, name: str, fraction: float, seed: int) -> "Dataset":
+        if name in self.splits:
+            return self
+        held = _hold_out(self.train, fraction, seed)
+        if not held.any():
+            raise InputError(
+                f"{self.name} has {len(self.train):,} samples to train on: too few to hold some out for {name}"
+            )
+        splits = dict(self.splits)
+        if "train" not in splits:
+            splits = {"train": splits.pop(next(iter(splits)))}
+        splits["train"], splits[name] = (self.train.take(part.nonzero()[:, 0]) for part in (~held, held))
+        return replace(self, splits=splits)
+
+    def describe(self) -> list[str]:
+        """Facts for print, most telling first: counts, sizes, classes, what was left out."""
+        facts = [", ".join(f"{len(source):,} {name}" for name, source in self.splits.items()), *self.notes]
+        labels = [source.label for source in self.splits.values() if source.label is not None]
+        if labels:
+            known = torch.cat(labels)
+            classes = len(known[known >= 0].unique())
+            facts.append(f"{classes:,} class{'es' if classes != 1 else ''}")
+        else:
+            facts.append("no labels")
+        if self.skipped:
+            facts.append(
+                f"{len(self.skipped):,} left out (first: {self.skipped[0].path}: {self.skipped[0].reason})"
+            )
+        return facts
+
+    def write_skipped(self, path: str | os.PathLike[str]) -> None:
+        """Writes what was left out as CSV (path, reason), whole or not at all."""
+        table = io.StringIO(newline="")
+        writer = csv.writer(table)
+        writer.writerow(Skipped._fields)
+        writer.writerows(self.skipped)
+        write_text(Path(path), table.getvalue())
+
+
+def _hold_out(source: Source, fraction: float, seed: int) -> Tensor:
+    """``(samples,)`` bool: which to hold out, ``fraction`` of every class to within one sample."""
+    count = len(source)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    label = torch.zeros(count, dtype=torch.int64) if source.label is None else source.label
+    order = order[label[order].argsort(stable=True)]  # by class, at random within
+    held = torch.zeros(count, dtype=torch.bool)
+    # Every 1/fraction-th sample of this order, so small classes together give their share too.
+    share = (torch.arange(1, count + 1, dtype=torch.float64) * fraction + 0.5).floor()
+    held[order] = torch.diff(share, prepend=share.new_zeros(1)) > 0
+    if count > 1 and not held.any():
+        held[order[-1]] = True
+    for value in label.unique():
+        members = (label == value).nonzero()[:, 0]
+        if held[members].all():
+            held[members[0]] = False
+    return held

@@ -1,0 +1,28 @@
+"""What a person is told when something cannot work: one line that says what, where and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that cannot work (a path, a name, an option, labels). The command line exits with code 2."""
+
+
+class RunError(RuntimeError):
+    """A run that started and failed (NaN loss, full disk). The command line exits with code 1."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, or None when nothing is near."""
+    by_lower = {k.lower(): k for k in known}
+    hits = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[hits[0]] if hits else None
+
+
+def unknown(what: str, name: str, known: Iterable[str], where: str = "") -> InputError:
+    """The error for a wrong name: what it was, the nearest right one, and all of them when they are few."""
+    known = sorted(known)
+    guess = nearest(name, known)
+    hint = f'; did you mean "{guess}"?' if guess else ""
+    listed = f" (known: {', '.join(known)})" if len(known) <= 12 else ""
+    return InputError(f'no {what} "{name}"{f" {where}" if where else ""}{hint}{listed}')

@@ -1,0 +1,102 @@
+"""One representation of a dataset, cut into the three splits of an evaluation."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from anyview.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Embeddings and their labels, whole numbers; a label below 0 means that the sample has none."""
+
+    x: Float[Tensor, "samples features"]
+    label: Shaped[Tensor, "labels"] | None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a protocol works on: float32 embeddings, every one with its label."""
+
+    x: Float[Tensor, "samples features"]
+    label: Int[Tensor, "samples"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The splits of one representation.
+
+    A protocol is given ``train`` to fit on and ``validation`` to choose on, and returns a function of ``x``
+    alone; ``test.label`` is read once, after that function has answered. No choice can depend on it.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+
+    def splits(self) -> dict[str, Split]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def labelled(name: str, features: Features) -> tuple[Labelled, Labelled, Labelled]:
+    """The labelled samples of train, validation and test, if they can be judged.
+
+    Raises:
+        InputError: labels missing or not whole numbers, an empty split, one class only, or an embedding that
+            is not finite (naming the representation and the first such row).
+    """
+    found = []
+    for part, split in features.splits().items():
+        finite = split.x.isfinite().all(1)
+        if not finite.all():
+            row = int((~finite).nonzero()[0])
+            raise InputError(
+                f'representation "{name}" is not finite (NaN or infinite) in {int((~finite).sum())} of '
+                f"{len(finite)} {part} rows, first row {row}. Look at that sample, or at the run's health."
+            )
+        if split.label is None:
+            raise InputError(f"evaluate needs labels; the {part} split has none. Name them with --label.")
+        if split.label.is_floating_point():
+            raise InputError(
+                f"evaluate needs classes; the {part} labels are {split.label.dtype}. Make them whole numbers."
+            )
+        if len(split.label) != len(split.x):
+            raise InputError(
+                f'representation "{name}" has {len(split.x)} {part} rows for {len(split.label)} labels.'
+            )
+        keep = split.label >= 0
+        if not keep.any():
+            raise InputError(
+                f"evaluate needs labels; none of the {len(keep)} {part} samples has one. "
+                "Name them with --label, or give more samples."
+            )
+        found.append(Labelled(split.x[keep].float(), split.label[keep].long()))
+    train, validation, test = found
+    classes = train.label.unique()
+    if len(classes) < 2:
+        raise InputError(
+            f"evaluate needs two classes or more; all {len(train.label)} labelled train samples are of class "
+            f"{int(classes[0])}. Name another column with --label."
+        )
+    known = torch.isin(torch.cat([validation.label, test.label]), classes)
+    if not known.all():
+        warnings.warn(
+            f"{int((~known).sum())} samples of validation and test are of classes that train does not have; "
+            "they count as wrong",
+            stacklevel=3,
+        )
+    return train, validation, test
+
+
+def standardiser(x: Float[Tensor, "samples features"]) -> Callable[[Tensor], Tensor]:
+    """The map to mean 0 and deviation 1 by the statistics of ``x``; constant features become 0."""
+    var, mean = torch.var_mean(x, dim=0, correction=0)
+    std = var.sqrt()
+    # a feature that varies only by rounding carries nothing: scaling it up would make noise of it
+    std = torch.where(std > 1e-6 * mean.abs(), std, torch.inf)
+    return lambda y: (y - mean) / std

@@ -1,0 +1,84 @@
+"""What every pretraining system is: networks in ``forward``, comparison in ``loss``, a few hooks."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anyview.data.batch import Batch, Payload, payload_cat, payload_len, payload_shape
+from anyview.encoders.base import Encoder
+from anyview.views.base import Views
+
+
+class Method(nn.Module):
+    """A pretraining system as a plain module, usable in anyone's loop::
+
+        views = method.views(batch)
+        loss = method.loss(**method(views))
+
+    ``forward`` runs networks and returns named embeddings; ``loss`` compares them and is pure in its tensors.
+    That split lets one loop gather across processes, chunk by the gradient cache, and watch health for all.
+
+    A method with ``couples_samples`` compares samples with each other; each of its embeddings is
+    ``(views, batch, ...)`` and the loop gathers them along the batch. Any other method's loss is a mean over
+    samples of a loss that one sample has alone, and its embeddings may have any shape.
+    """
+
+    needs: ClassVar[str]  #: what the modality must supply: "two_views", "multi_crop", "tokens", ...
+    couples_samples: ClassVar[bool]
+    #: view options this system's paper sets; a modality ignores those it does not have
+    view_defaults: ClassVar[dict[str, Any]] = {}
+
+    #: what usually is wrong when this system collapses; said with the warning
+    collapse_hint: ClassVar[str] = ""
+
+    #: share of the schedule that is done, 0 to 1; the loop sets it before each step
+    progress: float = 0.0
+
+    def __init__(self, encoder: Encoder, views: Views) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.views = views
+
+    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def loss(self, **embeddings: Tensor) -> Tensor | dict[str, Tensor]:
+        """The loss, or named terms whose sum it is."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss")
+
+    @classmethod
+    def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
+        """Defaults that depend on the data (momentum, queue length, prototypes), for options not given."""
+        return {}
+
+    def after_step(self) -> None:
+        """Runs after the optimiser's step: teacher update, queue push."""
+
+    def before_epoch(self, embed: Callable[[], Tensor]) -> None:
+        """Runs before each pass over the data; ``embed()`` gives the embeddings of all samples in order."""
+
+    def pictures(self, views: list[Batch]) -> dict[str, Payload]:
+        """Further inputs worth seeing in the report, by title: what was hidden, what was rebuilt."""
+        return {}
+
+    def encode(
+        self, views: list[Batch], network: Callable[[Payload], Tensor] | None = None
+    ) -> Float[Tensor, "views batch dim"]:
+        """One vector a view and sample; views of one shape go through the network in a single pass."""
+        return encode_views([view.x for view in views], network or self.encoder)
+
+
+def encode_views(xs: list[Payload], network: Callable[[Payload], Tensor]) -> Float[Tensor, "views batch dim"]:
+    """Runs ``network`` on all views, those of one shape together, and stacks the results in order."""
+    groups: dict[Any, list[int]] = {}
+    for i, x in enumerate(xs):
+        groups.setdefault(payload_shape(x), []).append(i)
+    out: list[Tensor] = [torch.empty(0)] * len(xs)
+    for members in groups.values():
+        y = network(payload_cat([xs[i] for i in members]) if len(members) > 1 else xs[members[0]])
+        for i, part in zip(members, y.split(payload_len(xs[members[0]]))):
+            out[i] = part
+    return torch.stack(out)

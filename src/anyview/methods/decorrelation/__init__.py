@@ -1,0 +1,1 @@
+"""Systems that keep embeddings spread by their statistics."""

@@ -1,0 +1,1 @@
+"""Systems that learn from a teacher or from themselves, without negatives."""

@@ -1,0 +1,77 @@
+"""BYOL: predict what a slower copy of yourself says of the other view."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from anyview.data.batch import Batch, Payload
+from anyview.encoders.base import Encoder
+from anyview.encoders.heads import mlp
+from anyview.methods.base import Method
+from anyview.objectives.regression import cosine_regression
+from anyview.register import system
+from anyview.targets.ema import EMATeacher, momentum_schedule
+from anyview.views.base import Views
+
+
+@system(
+    "byol",
+    title="Bootstrap your own latent: A new approach to self-supervised Learning",
+    paper="arXiv:2006.07733",
+    year=2020,
+    kind="method",
+)
+class BYOL(Method):
+    """The online network predicts the teacher's projection of the other view (equation 2), symmetrised.
+
+    The teacher is an exponential moving average of encoder and projector; it has no predictor and gets no
+    gradient. Nothing in the loss forbids collapse: predictor and moving target together avoid it.
+    The two views come from two distributions (table 6 of the paper).
+
+    Args:
+        hidden_dim: width of projector and predictor; None is twice the encoder's width (4,096 for 2,048).
+        out_dim: width of the projections.
+        momentum: of the teacher at the start; it rises to 1 along a cosine. None scales with the data: the
+            teacher remembers about two epochs, at most the paper's 0.996.
+        predictor: without it the system collapses; the switch is the paper's ablation.
+    """
+
+    needs = "two_views"
+    couples_samples = False
+    view_defaults = {"asymmetric": True}
+    collapse_hint = "With byol this is usually a teacher momentum below 0.9 or a missing predictor"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        views: Views,
+        *,
+        hidden_dim: int | None = None,
+        out_dim: int = 256,
+        momentum: float | None = None,
+        predictor: bool = True,
+    ) -> None:
+        super().__init__(encoder, views)
+        hidden = hidden_dim or 2 * encoder.dim
+        self.momentum = 0.996 if momentum is None else momentum
+        self.projector = mlp([encoder.dim, hidden, out_dim])
+        self.predictor = mlp([out_dim, hidden, out_dim]) if predictor else nn.Identity()
+        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
+
+    @classmethod
+    def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
+        steps = max(1, samples // batch_size)
+        return {"momentum": round(1 - 1 / min(250, max(20, 2 * steps)), 4)}
+
+    def student(self, x: Payload) -> Tensor:
+        return self.predictor(self.projector(self.encoder(x)))
+
+    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
+        return {"prediction": self.encode(views, self.student), "target": self.encode(views, self.teacher)}
+
+    def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return cosine_regression(prediction, target)
+
+    def after_step(self) -> None:
+        momentum = momentum_schedule(self.progress, self.momentum)
+        self.teacher.update(nn.Sequential(self.encoder, self.projector), momentum)

@@ -1,0 +1,58 @@
+"""Images: uint8 pixels on a canvas; batched crops and colours; small networks by default on small machines."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anyview.encoders import registry
+from anyview.encoders.base import Encoder
+from anyview.modalities.base import Modality, Spec
+from anyview.views.image import multi_crop, multi_view, plain_view, two_views, whole
+
+RAW_SIDE = 32  #: raw pixels are compared at this side at most
+
+
+class Image(Modality):
+    name = "image"
+    views = {"two_views": two_views, "multi_view": multi_view, "multi_crop": multi_crop, "tokens": plain_view}
+    protocols = ("fewshot", "linear", "knn")
+    unit = "images"
+    raw_name = "raw pixels"
+
+    def default_encoder(self, spec: Spec, samples: int, needs: str) -> str:
+        """A ViT for methods that hide tokens, else a convolutional network; small ones on a processor
+        without an accelerator, where a ResNet-18 sees too few images to learn."""
+        quick = torch.cuda.is_available() and samples >= 10_000
+        if needs == "tokens":
+            return "vit-tiny" if quick else "vit-nano"
+        return "resnet18" if quick or self.size(spec) > 64 else "convnet-s"
+
+    def encoder(self, name: str, spec: Spec, **options: Any) -> Encoder:
+        return registry.build(name, tuple(spec["shape"]), **options)
+
+    def seen(self, spec: Spec, view_options: dict[str, Any]) -> Spec:
+        side = view_options.get("size") or self.size(spec)
+        return {**spec, "shape": [spec["shape"][0], side, side]}
+
+    def size(self, spec: Spec) -> int:
+        return min(spec["shape"][1:])
+
+    def inputs(self, x: Tensor, spec: Spec) -> Tensor:
+        return whole(x, spec)
+
+    def raw(self, x: Tensor, spec: Spec) -> Float[Tensor, "batch features"]:
+        side = min(RAW_SIDE, self.size(spec))
+        return whole(x, spec, size=side).flatten(1)
+
+    def describe(self, spec: Spec) -> str:
+        return "image " + " x ".join(str(n) for n in spec["shape"])
+
+    def picture(self, x: Tensor, spec: Spec) -> Tensor:
+        mean, std = (torch.tensor(spec[k]).view(-1, 1, 1) for k in ("mean", "std"))
+        pixels = (x.detach().float().cpu() * std + mean).clamp(0, 1) * 255
+        return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+MODALITY = Image()

@@ -1,0 +1,78 @@
+"""Sums over all pairs of a batch in blocks: no matrix of all pairs is ever held."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anyview.errors import InputError
+
+BLOCK = 2**20  #: similarities held at once: few enough for a processor's cache, ...
+ROWS = 128  #: ... but at least this many rows of them, without which a matrix product is slow
+
+
+def logsumexp_of_others(u: Float[Tensor, "n dim"], scale: float) -> Float[Tensor, "n"]:
+    r"""``log sum_{k != i} exp(scale u_i . u_k)`` for every row ``i`` of unit vectors.
+
+    Memory is ``O(n (dim + ROWS) + BLOCK)``: the backward pass computes the similarities again, block by
+    block. Their matrix is symmetric, so both passes visit only its upper half, each block serving its rows
+    and its columns: three matrix products in all become two, and half of the exponentials fall away.
+
+    Cosines lie in [-1, 1], so ``exp(scale cos)`` stays inside the range of float32 up to a scale of 50 and
+    no running maximum is needed; sharper scales are computed in float64, which reaches to 600.
+
+    Raises:
+        InputError: for a scale beyond that (a temperature below 1/600).
+    """
+    if not 0 < scale <= 600:
+        raise InputError(f"cosines cannot be multiplied by {scale:g}; the temperature must be above 1/600")
+    if scale > 50:
+        return _LogSumExpOfOthers.apply(u.double(), scale).to(u.dtype)
+    return _LogSumExpOfOthers.apply(u, scale)
+
+
+class _LogSumExpOfOthers(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, scale: float) -> Tensor:
+        total = u.new_zeros(len(u))
+        for start, stop in _blocks(len(u)):
+            e = _exponentials(u, start, stop, scale)
+            total[start:stop] += e.sum(1)
+            total[stop:] += e[:, stop - start :].sum(0)
+        ctx.save_for_backward(u, total)
+        ctx.scale = scale
+        return total.log()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        if torch.is_grad_enabled():  # under create_graph; recomputed sums would silently count as constants
+            raise RuntimeError("logsumexp_of_others has a first derivative only")
+        # d/du_i sum_k g_k log(total_k) = scale sum_k e_ik (g_i / total_i + g_k / total_k) u_k
+        u, total = ctx.saved_tensors
+        weight = grad / total
+        out = torch.zeros_like(u)
+        with torch.autocast(u.device.type, enabled=False):
+            for start, stop in _blocks(len(u)):
+                e = _exponentials(u, start, stop, ctx.scale)
+                e *= weight[start:stop, None] + weight[start:]
+                out[start:stop] += e @ u[start:]
+                out[stop:] += e[:, stop - start :].T @ u[start:stop]
+        return out.mul_(ctx.scale), None
+
+
+def _blocks(n: int) -> list[tuple[int, int]]:
+    """Rows ``[start, stop)`` of the upper half: about BLOCK similarities from the diagonal rightwards."""
+    blocks, start = [], 0
+    while start < n:
+        stop = min(n, start + max(ROWS, BLOCK // (n - start)))
+        blocks.append((start, stop))
+        start = stop
+    return blocks
+
+
+def _exponentials(u: Tensor, start: int, stop: int, scale: float) -> Tensor:
+    """``exp(scale u_i . u_k)`` for rows start to stop, columns from start on, zero where ``i`` is ``k``."""
+    e = (scale * u[start:stop] @ u[start:].T).exp_()
+    e.diagonal().zero_()
+    return e

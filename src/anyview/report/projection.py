@@ -1,0 +1,38 @@
+"""Two looks at an embedding: how many of its dimensions it uses, and a map of it on paper."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from anyview.objectives.spectrum import eigenvalues, rankme
+
+
+def spectrum(vectors: Float[np.ndarray, "n dim"]) -> tuple[Float[np.ndarray, " k"], float]:
+    """Singular values, largest first, as shares of the largest (k = min(n, dim)), and the effective rank.
+
+    Both of the vectors as they are, neither centred nor scaled, as RankMe has it (arXiv:2210.02885).
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(vectors))
+    values = eigenvalues(tensor).sqrt().numpy()
+    return values / max(float(values[0]), 1e-300), float(rankme(tensor))
+
+
+def flat_map(vectors: Float[np.ndarray, "n dim"], seed: int = 0) -> tuple[Float[np.ndarray, "n 2"], str]:
+    """Two coordinates a sample, and how they were made: PCA to 50 dimensions, then t-SNE.
+
+    Vectors are taken at unit length, as neighbours are compared by angle. With few samples, or when all
+    vectors are nearly one, t-SNE would draw structure that is not there: then PCA alone.
+    """
+    unit = vectors.astype(np.float64)
+    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    n, dim = unit.shape
+    reduced = PCA(min(n, dim, 50), svd_solver="full", random_state=seed).fit_transform(unit)
+    if n < 30 or reduced.shape[1] < 3 or reduced.std(axis=0).max() < 1e-4:
+        flat = np.zeros((n, 2))
+        flat[:, : min(2, reduced.shape[1])] = reduced[:, :2]
+        return flat, "first two principal components"
+    perplexity = min(30.0, (n - 1) / 3)
+    flat = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    return flat.astype(np.float64), f"PCA to {reduced.shape[1]} dimensions, then t-SNE"

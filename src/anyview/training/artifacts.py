@@ -1,0 +1,72 @@
+"""What a run keeps for its report: views as the method saw them, and a part of the embedding."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anyview.data.batch import payload_map
+from anyview.data.source import Source
+from anyview.files import write_atomic
+from anyview.training.model import Model
+from anyview.training.plan import Plan
+from anyview.training.step import seed_step
+
+SAMPLES = 8
+EMBEDDED = 2000
+THUMB = 32
+
+
+@torch.no_grad()
+def write_samples(run: Path, plan: Plan) -> None:
+    """``samples.npz``: a few samples, the views made of them, and what the method shows of its own work."""
+    source, kind = plan.dataset.train, plan.modality
+    batch = source.fetch(_part(len(source), SAMPLES, plan.seed))
+    original = kind.picture(kind.inputs(batch.x, plan.spec), plan.spec)
+    if original is None:
+        return
+    seed_step(plan.seed, 0)
+    views = plan.method.views(batch.without_label())
+    shown = {f"view {i + 1}": view.x for i, view in enumerate(views)} | plan.method.pictures(views)
+    pictures = {name: kind.picture(x, plan.spec) for name, x in shown.items()}
+    side = original.shape[1]
+    arrays = {
+        "original": original.numpy(),
+        "views": np.stack([_fit(p.numpy(), side) for p in pictures.values() if p is not None], axis=1),
+        "titles": np.array(list(pictures)),
+    }
+    write_atomic(run / "samples.npz", lambda p: _save(p, arrays))
+
+
+def write_embedding(run: Path, model: Model, source: Source) -> None:
+    """``embedding.npz``: vectors, labels for colour, and thumbnails of up to 2,000 samples."""
+    part = source.take(_part(len(source), EMBEDDED, 0))
+    arrays = {"vectors": model.embed_source(part).numpy()}
+    if part.label is not None:
+        arrays["label"] = part.label.numpy()
+    inputs = model.modality.inputs(
+        payload_map(part.fetch(torch.arange(len(part))).x, lambda t: t), model.spec
+    )
+    thumbs = model.modality.picture(inputs, model.spec)
+    if thumbs is not None:
+        step = max(1, thumbs.shape[1] // THUMB)
+        arrays["thumb"] = thumbs[:, ::step, ::step].numpy()
+    write_atomic(run / "embedding.npz", lambda p: _save(p, arrays))
+
+
+def _part(samples: int, size: int, seed: int) -> torch.Tensor:
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))[:size].sort().values
+
+
+def _fit(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Smaller views stand in the corner of a white field of the common size."""
+    if pictures.shape[1] == side:
+        return pictures
+    field = np.full((len(pictures), side, side, pictures.shape[3]), 255, np.uint8)
+    field[:, : pictures.shape[1], : pictures.shape[2]] = pictures[:, :side, :side]
+    return field
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)

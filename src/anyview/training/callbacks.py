@@ -1,0 +1,194 @@
+"""What happens around the steps: checkpoints, the table of figures, health, the end of the budget, signals."""
+
+import csv
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from anyview.data.loader import Loader
+from anyview.files import write_atomic, write_json
+from anyview.training.health import COLUMNS, Health
+from anyview.training.module import Pretraining
+
+METRICS = (
+    "step",
+    "epoch",
+    "seconds",
+    "progress",
+    "loss",
+    "lr",
+    "samples_per_s",
+    "wait",
+    "grad_norm",
+    *COLUMNS,
+)
+
+
+class Checkpoints(pl.Callback):
+    """``checkpoints/last.ckpt``, written under a temporary name and renamed; the one before it is kept."""
+
+    def __init__(self, folder: Path, minutes: float, steps: int) -> None:
+        self.folder, self.minutes, self.steps = folder, minutes, steps
+        self._saved_at = time.monotonic()
+        self._saved_step = -1
+
+    def save(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step == self._saved_step:
+            return
+        last = self.folder / "last.ckpt"
+        temporary = self.folder / ".last.part.ckpt"
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            with temporary.open("rb") as f:
+                os.fsync(f.fileno())
+            if last.exists():
+                os.replace(last, self.folder / "previous.ckpt")
+            os.replace(temporary, last)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if self.steps:
+            due = trainer.global_step % self.steps == 0
+        else:
+            due = time.monotonic() - self._saved_at > 60 * self.minutes
+            if trainer.world_size > 1:
+                due = trainer.strategy.broadcast(due)
+        if due:
+            self.save(trainer)
+
+
+class Ending(pl.Callback):
+    """Ends the run with its budget, or at a signal with everything saved."""
+
+    def __init__(self, checkpoints: Checkpoints, metrics: "Metrics") -> None:
+        self.checkpoints, self.metrics = checkpoints, metrics
+        self.interrupted: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.interrupted is not None:  # asked twice: at once
+                raise KeyboardInterrupt
+            self.interrupted = number
+
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, stop)
+        except ValueError:  # not in the main thread: whoever started the thread handles signals
+            pass
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        over = self.interrupted is not None or self.metrics.stop or module.budget.done(trainer.global_step)
+        if trainer.world_size > 1:
+            over = trainer.strategy.reduce_boolean_decision(over, all=False)
+        if over:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+        self.checkpoints.save(trainer)
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+
+class Metrics(pl.Callback):
+    """``metrics.csv``: a row every few steps. After a resume, rows of steps that are made again are dropped."""
+
+    def __init__(
+        self, path: Path, loader: Loader, health: Health | None, stop_on_collapse: bool = False
+    ) -> None:
+        self.path, self.loader, self.health, self.stop_on_collapse = path, loader, health, stop_on_collapse
+        self.row: dict[str, Any] = {}
+        self.warning: str | None = None
+        self.stop = False  #: whether the run shall end because it collapsed
+        self._health_cost, self._health_at = 0.0, 0.0
+        self._columns: list[str] = list(METRICS)
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
+        if trainer.is_global_zero and self.path.exists():
+            with self.path.open(newline="") as f:
+                reader = csv.DictReader(f)
+                rows = [r for r in reader if int(r["step"]) <= trainer.global_step]
+                self._columns = list(reader.fieldnames or METRICS)
+            write_atomic(self.path, lambda p: _write_rows(p, self._columns, rows))
+        if self.health is not None and trainer.global_step == 0:
+            self._watch(trainer, module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        if not module.row:
+            return
+        self._log(trainer, module)
+
+    def _log(self, trainer: pl.Trainer, module: Pretraining) -> None:
+        now, (then, step, waited) = time.monotonic(), self._window
+        seconds, wait = now - then, self.loader.wait_seconds - waited
+        row = {
+            "step": trainer.global_step,
+            "epoch": trainer.global_step / self.loader.steps_per_epoch,
+            "seconds": round(module.budget.elapsed, 3),
+            **module.row,
+            "lr": module.row["lr"] * module.optimizers().param_groups[0]["peak"],  # type: ignore[union-attr]
+            "samples_per_s": round((trainer.global_step - step) * module.batch_size / max(seconds, 1e-9), 1),
+            "wait": round(wait / max(seconds, 1e-9), 4),
+        }
+        module.row = {}
+        if self.health is not None and now - self._health_at > 50 * self._health_cost:
+            row |= self._watch(trainer, module)
+        self.row = {**self.row, **row}
+        self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
+        if trainer.is_global_zero:
+            self._append(row)
+
+    def _watch(self, trainer: pl.Trainer, module: Pretraining) -> dict[str, float]:
+        """Measures health, at most a fiftieth of the time; every process stays in step because all measure."""
+        assert self.health is not None
+        start = time.monotonic()
+        with trainer.precision_plugin.forward_context():
+            figures = self.health.measure(module.method)
+        self._health_at = time.monotonic()
+        self._health_cost = self._health_at - start
+        self.row |= figures
+        self.warning = self.health.judge(trainer.global_step, module.method.collapse_hint) or self.warning
+        self.stop = self.stop_on_collapse and self.health.collapsed
+        return figures
+
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if self.health is not None:
+            figures = self._watch(trainer, module)
+            if trainer.is_global_zero:
+                self._append(
+                    {"step": trainer.global_step, "seconds": round(module.budget.elapsed, 3), **figures}
+                )
+                write_json(self.path.with_name("health.json"), self.health.record())
+
+    def _append(self, row: dict[str, Any]) -> None:
+        new = [k for k in row if k not in self._columns]
+        if new or not self.path.exists():
+            rows = []
+            if self.path.exists():
+                with self.path.open(newline="") as f:
+                    rows = list(csv.DictReader(f))
+            self._columns += new
+            write_atomic(self.path, lambda p: _write_rows(p, self._columns, [*rows, row]))
+            return
+        with self.path.open("a", newline="") as f:
+            csv.DictWriter(f, self._columns, restval="").writerow(row)
+
+
+def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as f:
+        writer = csv.DictWriter(f, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,39 @@
+"""Embeddings of all processes, with gradient. The only place that knows processes exist, with the loop."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class _AllGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        grad = grad.contiguous()
+        dist.all_reduce(grad)  # every process holds the whole loss: what it owes to my part is summed here
+        return grad[dist.get_rank()]
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather(x: Tensor) -> Tensor:
+    """Concatenates ``(views, batch, ...)`` of all processes along the batch, in order of rank.
+
+    The gradient of a process's own part is the sum over processes of the gradients of their (equal) losses;
+    averaging the parameters' gradients over processes, as DDP does, then gives the gradient of one process
+    with the whole batch.
+    """
+    if world_size() == 1:
+        return x
+    parts = _AllGather.apply(x)  # (world, views, batch, ...)
+    return parts.movedim(0, 1).flatten(1, 2)

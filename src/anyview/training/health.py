@@ -1,0 +1,147 @@
+"""Is it learning or collapsing? Measured without labels on a batch that is held back from nothing else."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anyview.data.batch import Batch
+from anyview.data.source import Source
+from anyview.methods.base import Method
+from anyview.objectives.alignment import alignment, uniformity
+from anyview.objectives.spectrum import alpha_req, rankme
+from anyview.training.step import seed_step
+
+HELD = 512  #: samples watched
+COLUMNS = ("rank", "rank_of", "std", "alignment", "uniformity", "alpha", "rank_z", "std_z")
+
+
+@dataclass
+class Event:
+    step: int
+    text: str
+
+
+@dataclass
+class Health:
+    """Measures a method on two views of held samples, and says in words what the figures mean.
+
+    ``rank`` is RankMe of the encoder's output (of ``rank_of`` dimensions at most), ``std`` the mean deviation
+    of its dimensions after normalisation times the root of their number (1 is spread over the sphere, 0 is a
+    point); ``rank_z`` and ``std_z`` the same of what the loss compares, where that is a vector a sample.
+    """
+
+    views: tuple[list[Batch], list[Batch]]
+    events: list[Event] = field(default_factory=list)
+    first: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    collapsed: bool = False
+    _suspect: int | None = None
+
+    @staticmethod
+    def hold(method: Method, source: Source, device: torch.device, seed: int) -> "Health":
+        """Draws the held samples and two sets of views of them, once for the whole run."""
+        pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:HELD]
+        batch = source.fetch(pick.sort().values).without_label().to(device)
+        made = []
+        for draw in (1, 2):
+            seed_step(seed, -draw)
+            made.append(method.views(batch))
+        return Health((made[0], made[1]))
+
+    @torch.no_grad()
+    def measure(self, method: Method) -> dict[str, float]:
+        """The figures of this moment. Leaves weights, statistics and random state as they were."""
+        was_training, state = method.training, torch.get_rng_state()
+        method.eval()
+        seed_step(0, -3)
+        try:
+            h = [method.encoder(views[0].x).float() for views in self.views]
+            z = self._compared(method)
+        finally:
+            method.train(was_training)
+            torch.set_rng_state(state)
+        if not all(torch.isfinite(x).all() for x in (*h, *([] if z is None else [z]))):
+            return {}
+        n, dim = h[0].shape
+        unit = [torch.nn.functional.normalize(x, dim=1) for x in h]
+        figures = {
+            "rank": float(rankme(h[0])),
+            "rank_of": float(min(n, dim)),
+            "std": _spread(h[0]),
+            "alignment": float(alignment(torch.stack(unit))),
+            "uniformity": float(uniformity(unit[0])),
+            "alpha": float(alpha_req(h[0])),
+        }
+        if z is not None:
+            figures |= {"rank_z": float(rankme(z)), "std_z": _spread(z)}
+        self.first = self.first or figures
+        self.last = figures
+        return figures
+
+    def _compared(self, method: Method) -> Tensor | None:
+        """What the loss compares, when it is one vector a view and sample."""
+        first = next(iter(method(self.views[0]).values()))
+        n = len(self.views[0][0])
+        return first[0].float() if first.ndim == 3 and first.shape[1] == n else None
+
+    def judge(self, step: int, hint: str = "") -> str | None:
+        """Marks a collapse seen twice in a row; returns the warning when it is new."""
+        rank, of = self.last.get("rank", math.nan), self.last.get("rank_of", math.nan)
+        if not self.last or not self._looks_collapsed():
+            if self.collapsed:
+                self.events.append(Event(step, f"recovered: effective rank {rank:.1f} of {of:.0f}"))
+            self._suspect, self.collapsed = None, False
+            return None
+        if self._suspect is None:
+            self._suspect = step
+            return None
+        if self.collapsed:
+            return None
+        self.collapsed = True
+        rank_z, std_z = self.last.get("rank_z", rank), self.last.get("std_z", self.last["std"])
+        text = (
+            f"collapsing since step {self._suspect:,}: effective rank {min(rank, rank_z):.1f} of {of:.0f}, "
+            f"deviation {min(self.last['std'], std_z):.2f} of 1"
+        )
+        self.events.append(Event(self._suspect, text))
+        return text + (f". {hint}" if hint else "")
+
+    def _looks_collapsed(self) -> bool:
+        """A point or a line, in the encoder's output or in what is compared: hardly any deviation, or fewer
+        than two directions in use, and clearly less than before training. (An untrained transformer may start
+        with little of either: its mean dominates. That is not a collapse.)"""
+        point = min(self.last["std"], self.last.get("std_z", math.inf)) < 1e-3
+        return point or any(
+            self.last[figure] < min(bound, 0.75 * self.first[figure])
+            for figure, bound in (("rank", 2.0), ("rank_z", 2.0), ("std", 0.1), ("std_z", 0.1))
+            if figure in self.last and figure in self.first
+        )
+
+    def verdict(self) -> str:
+        """One sentence on the state at the end."""
+        if not self.last:
+            return "Health unknown: embeddings were not finite."
+        rank, of = self.last["rank"], self.last["rank_of"]
+        if self.collapsed or self._looks_collapsed():
+            return f"Collapsed: effective rank {rank:.1f} of {of:.0f}, deviation {self.last['std']:.2f} of 1."
+        if rank < 0.05 * of:
+            return f"No collapse, but few directions are in use (effective rank {rank:.1f} of {of:.0f})."
+        return f"No collapse (effective rank {rank:.0f} of {of:.0f})."
+
+    def record(self) -> dict[str, Any]:
+        """Content of health.json."""
+        return {
+            "verdict": self.verdict(),
+            "collapsed": bool(self.collapsed or (self.last and self._looks_collapsed())),
+            "last": self.last,
+            "events": [asdict(e) for e in self.events],
+        }
+
+
+def _spread(x: Tensor) -> float:
+    """Mean deviation of normalised dimensions times sqrt(dim): 1 on the whole sphere, 0 at a point."""
+    unit = torch.nn.functional.normalize(x, dim=1)
+    return float(unit.std(0).mean() * math.sqrt(x.shape[1]))

@@ -1,0 +1,134 @@
+"""The one Lightning module, around any method."""
+
+import math
+from contextlib import nullcontext
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from anyview.data.batch import Batch
+from anyview.errors import RunError
+from anyview.methods.base import Method
+from anyview.training.gather import world_size
+from anyview.training.optim import build_optimizer, lr_factor
+from anyview.training.options import OptimizerOptions
+from anyview.training.schedule import Budget
+from anyview.training.step import cached_step, plain_step, seed_step
+
+
+class Pretraining(pl.LightningModule):
+    """Runs a method: seeds the step, makes views, compares, steps, and calls the method's hooks.
+
+    Everything random in a step follows from its number, and everything else is state of the method or the
+    optimiser. So a checkpoint of those two and the number of the step is an exact one.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        optimizer: OptimizerOptions,
+        budget: Budget,
+        *,
+        batch_size: int,
+        seed: int,
+        cache_chunk: int = 0,
+        log_steps: int = 10,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.method = method
+        self.options = optimizer
+        self.budget = budget
+        self.batch_size = batch_size
+        self.seed = seed
+        self.cache_chunk = cache_chunk
+        self.log_steps = log_steps
+        self.row: dict[str, float] = {}  # figures of the last logged step, read by the callbacks
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimizer(self.method, self.options, self.batch_size)
+
+    def on_train_start(self) -> None:
+        self.budget.start()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        step = self.global_step
+        optimizer: Any = self.optimizers()
+        progress = self._progress(step)
+        self.method.progress = progress
+        factor = lr_factor(progress, self.options.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+        seed_step(self.seed, step, self.global_rank)
+        with torch.autocast(batch.index.device.type, enabled=False):
+            views = self.method.views(batch)
+        if self.cache_chunk:
+            sync = self.trainer.strategy.block_backward_sync  # type: ignore[attr-defined]
+            terms = cached_step(
+                self.method,
+                views,
+                self._backward,
+                self.cache_chunk,
+                sync if world_size() > 1 else nullcontext,
+            )
+        else:
+            terms = plain_step(self.method, views, self._backward)
+
+        logged = (step + 1) % self.log_steps == 0 or step == 0
+        loss = torch.stack(list(terms.values())).sum()
+        if (logged or loss.device.type == "cpu") and not math.isfinite(loss_value := float(loss)):
+            raise RunError(self._not_finite(step, loss_value))
+        if self.options.clip:
+            norm = torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.options.clip)
+        elif logged:
+            norm = torch.nn.utils.get_total_norm(
+                [p.grad for p in self.method.parameters() if p.grad is not None]
+            )
+        if logged:
+            if not math.isfinite(float(norm)):
+                raise RunError(self._not_finite(step, float(norm), what="gradient"))
+            self.row = self._row(progress, factor, loss_value, float(norm), terms)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self.method.after_step()
+
+    def _backward(self, loss: Tensor) -> None:
+        """Gradients have the precision their forward had; autocast here would lower it again."""
+        with torch.autocast(loss.device.type, enabled=False):
+            self.manual_backward(loss)
+
+    def _progress(self, step: int) -> float:
+        progress = self.budget.progress(step)
+        if self.budget.minutes is not None and world_size() > 1:
+            progress = self.trainer.strategy.broadcast(progress)  # clocks differ, rates must not
+        return progress
+
+    def _row(
+        self, progress: float, factor: float, loss: float, norm: float, terms: dict[str, Tensor]
+    ) -> dict[str, float]:
+        row = {"progress": progress, "loss": loss, "lr": factor, "grad_norm": norm}
+        if len(terms) > 1:
+            row |= {f"loss_{name}": float(value) for name, value in terms.items()}
+        return row
+
+    def _not_finite(self, step: int, value: float, what: str = "loss") -> str:
+        worst, name = 0.0, "none"
+        for n, p in self.method.named_parameters():
+            if p.grad is not None:
+                size = float(p.grad.norm())
+                size = math.inf if math.isnan(size) else size
+                if size > worst:
+                    worst, name = size, n.rpartition(".")[0] or n
+        return (
+            f"{what} became {value} at step {step:,} (gradient norm {worst:.0e} in {name}). Usual cause: a learning "
+            f"rate too high for batch {self.batch_size}; try --set optimizer.lr=... ten times lower, then resume"
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["anyview"] = {"elapsed": self.budget.elapsed, "method": type(self.method).__name__}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.budget.elapsed_before = checkpoint["anyview"]["elapsed"]

@@ -1,0 +1,105 @@
+"""Optimisers: which weights decay, LARS, and the rate at each moment of the schedule."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from anyview.training.options import OptimizerOptions
+
+LR = {"adamw": 1e-3, "sgd": 0.06, "lars": 0.3}
+DECAY = {"adamw": 0.05, "sgd": 1e-4, "lars": 1e-6}
+
+
+def peak_lr(options: OptimizerOptions, batch_size: int) -> float:
+    """Peak rate for this batch: square-root scaling for adamw, linear for sgd and lars."""
+    scale = batch_size / 256
+    lr = LR[options.name] if options.lr is None else options.lr
+    return lr * (math.sqrt(scale) if options.name == "adamw" else scale)
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
+    """Weights that decay, and those that do not: norms, biases, and every other vector or scalar."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "adapt": True},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "adapt": False},
+    ]
+
+
+def build_optimizer(module: nn.Module, options: OptimizerOptions, batch_size: int) -> torch.optim.Optimizer:
+    """The optimiser that the options name, with its peak rate kept as ``group["peak"]``."""
+    decay = DECAY[options.name] if options.weight_decay is None else options.weight_decay
+    groups = parameter_groups(module, decay)
+    lr = peak_lr(options, batch_size)
+    optimizer: torch.optim.Optimizer
+    if options.name == "adamw":
+        optimizer = torch.optim.AdamW(groups, lr=lr, fused=True)
+    elif options.name == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=lr, momentum=options.momentum, nesterov=True, fused=True)
+    else:
+        optimizer = LARS(groups, lr=lr, momentum=options.momentum)
+    for group in optimizer.param_groups:
+        group["peak"] = lr
+    return optimizer
+
+
+def lr_factor(progress: float, warmup: float) -> float:
+    """Linear warm-up over the first ``warmup`` of the schedule, then half a cosine to zero."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / max(1e-12, 1 - warmup))))
+
+
+class LARS(torch.optim.Optimizer):
+    """Layer-wise adaptive rate scaling for SGD with momentum (You et al., 2017, arXiv:1708.03888, algorithm 1).
+
+    Each matrix moves by ``lr * trust * |w| / |g + decay * w|``; groups with ``adapt`` false (norms, biases)
+    take a plain step, as every published recipe of joint embedding does.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict],
+        lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust: float = 1e-3,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "trust": trust,
+            "adapt": True,
+        }
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure=None):  # type: ignore[no-untyped-def,override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            updates = [p.grad for p in params]
+            if group["weight_decay"]:
+                updates = list(torch._foreach_add(updates, params, alpha=group["weight_decay"]))
+            if group["adapt"]:
+                weights = torch.stack(torch._foreach_norm(params))
+                gradients = torch.stack(torch._foreach_norm(updates))
+                ratio = torch.where(
+                    (weights > 0) & (gradients > 0),
+                    group["trust"] * weights / gradients,
+                    torch.ones_like(weights),
+                )
+                updates = list(torch._foreach_mul(updates, list(ratio.unbind())))
+            buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params]
+            torch._foreach_mul_(buffers, group["momentum"])
+            torch._foreach_add_(buffers, updates)
+            torch._foreach_add_(params, buffers, alpha=-group["lr"])
+        return loss

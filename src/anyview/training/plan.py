@@ -1,0 +1,245 @@
+"""What will be done, fully resolved and checked, before anything is written."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import anyview.data as data_room
+from anyview import register
+from anyview._version import __version__
+from anyview.data.source import Dataset
+from anyview.errors import InputError
+from anyview.methods.base import Method
+from anyview.modalities import NAMES, Modality, modality
+from anyview.training.config import Config, check_options, option_parser, plain
+from anyview.training.options import OptimizerOptions, TrainingOptions
+from anyview.training.precision import pick_device, pick_precision
+from anyview.training.schedule import Budget, default_batch_size, default_epochs
+from anyview.training.step import seed_step
+
+
+@dataclass
+class Plan:
+    """A run that has not started: configuration, data, and the method built from them."""
+
+    config: Config
+    dataset: Dataset
+    modality: Modality
+    spec: dict[str, Any]  # of the samples as the encoder sees them
+    method: Method
+    training: TrainingOptions
+    optimizer: OptimizerOptions
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        return self.config["method"]["name"]
+
+    @property
+    def seed(self) -> int:
+        return self.config["seed"]
+
+    @property
+    def batch_size(self) -> int:
+        assert self.training.batch_size is not None
+        return self.training.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.dataset.train) // self.batch_size)
+
+    def budget(self) -> Budget:
+        if self.training.minutes is not None:
+            return Budget(None, self.training.minutes)
+        assert self.training.epochs is not None
+        return Budget(self.training.epochs * self.steps_per_epoch, None)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What a person reads before training: data, method, budget."""
+        encoder, parameters = self.method.encoder, sum(p.numel() for p in self.method.encoder.parameters())
+        count = f"{parameters / 1e6:.1f} M" if parameters >= 50_000 else f"{parameters / 1e3:.0f} k"
+        length = (
+            f"{self.training.minutes:g} min"
+            if self.training.minutes is not None
+            else f"{self.training.epochs} epochs of {self.steps_per_epoch} steps"
+        )
+        cores = f"{torch.get_num_threads()} cores" if self.device.type == "cpu" else str(self.device)
+        facts = [self.dataset.name, self.modality.describe(self.dataset.spec), *self.dataset.describe()]
+        if self.dataset.train.label is not None:
+            facts.append("labels hidden from pretraining")
+        return [
+            ("data", " · ".join(facts)),
+            (
+                "method",
+                f"{self.name} · {self.method.needs.replace('_', ' ')} · encoder {encoder.config['name']} "
+                f"({count} parameters) · {cores}, {self.training.precision}",
+            ),
+            ("budget", f"{length} · batch {self.batch_size} · seed {self.seed}"),
+        ]
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of the pretraining system called ``name``; InputError for a wrong name."""
+    return register.method(name).target
+
+
+def views_factory(method: type[Method], kind: Modality) -> Any:
+    """What makes the views this method needs of this modality.
+
+    Raises:
+        InputError: when the modality cannot; the message names those that can.
+    """
+    if method.needs not in kind.views:
+        able = [n for n in NAMES if method.needs in modality(n).views]
+        raise InputError(
+            f"{method.system_id} needs {method.needs.replace('_', ' ')}, "  # type: ignore[attr-defined]
+            f"which {kind.name} data cannot give; modalities that can: {', '.join(able) or 'none yet'}"
+        )
+    return kind.views[method.needs]
+
+
+def make_plan(
+    method: str,
+    data: Any,
+    *,
+    options: Mapping[str, Any] | None = None,
+    encoder: str | None = None,
+    seed: int = 0,
+    modality_name: str | None = None,
+    label: str | None = None,
+    size: int | None = None,
+) -> Plan:
+    """Opens the data, resolves every option and builds the method. Writes nothing.
+
+    Args:
+        method: name of a system of kind method.
+        data: whatever ``anyview.open`` takes.
+        options: values by name, short (``temperature``) or full (``method.temperature``).
+        encoder: name of the encoder; None lets the modality choose.
+        seed: of weights, order, views and masks.
+
+    Raises:
+        InputError: one line, for anything that cannot work.
+    """
+    cls = method_class(method)
+    dataset = data_room.open(data, modality=modality_name, label=label, size=size)
+    kind = modality(dataset.modality)
+    factory = views_factory(cls, kind)
+    given = dict(options or {})
+    if encoder is not None:
+        given["encoder.name"] = encoder
+    parser = option_parser(cls, factory)
+    sections, encoder_options = check_options(parser, given, method)
+    chosen = {k.split(".")[-1] for k in given}
+
+    samples = len(dataset.train)
+    if samples < 2:
+        raise InputError(
+            f"{dataset.name} has {samples} sample to train on; pretraining compares samples and needs two or more"
+        )
+    training = _resolved(TrainingOptions(**sections["training"]), samples)
+    device = pick_device(training.device)
+
+    accepted = inspect.signature(factory).parameters
+    view_options = sections["views"] | {
+        k: v for k, v in cls.view_defaults.items() if k in accepted and k not in chosen
+    }
+    views = factory(dataset.spec, **view_options)
+    spec = kind.seen(dataset.spec, view_options)
+    name = encoder_options.pop("name", None) or kind.default_encoder(spec, samples, cls.needs)
+    seed_step(seed, 0)
+    network = kind.encoder(name, spec, **encoder_options)
+    assert training.batch_size is not None
+    method_options = sections["method"]
+    for key, value in cls.scaled(samples, training.batch_size).items():
+        if method_options.get(key) is None:
+            method_options[key] = value
+    built = cls(network, views, **method_options)
+    training = replace(
+        training, device=device.type, precision=pick_precision(training.precision, device, network)
+    )  # type: ignore[arg-type]
+
+    config = plain(
+        {
+            "anyview": __version__,
+            "method": {"name": method, **method_options},
+            "data": {
+                "path": _path(data),
+                "modality": dataset.modality,
+                "label": label,
+                "size": size,
+            },
+            "encoder": network.config,
+            "views": {"needs": cls.needs, **view_options},
+            "optimizer": sections["optimizer"],
+            "training": vars(training),
+            "seed": seed,
+        }
+    )
+    return Plan(
+        config, dataset, kind, spec, built, training, OptimizerOptions(**sections["optimizer"]), device
+    )
+
+
+def plan_from_config(config: Config, data: Any = None) -> Plan:
+    """The plan that a run folder's ``config.yaml`` describes.
+
+    Args:
+        data: needed when the run was started on data in memory, which has no path.
+    """
+    data = config["data"]["path"] if data is None else data
+    if data is None:
+        raise InputError("this run was started on data in memory; pass the same data again")
+    options = {
+        f"{section}.{key}": value
+        for section in ("method", "views", "optimizer", "training")
+        for key, value in config[section].items()
+        if (section, key) not in {("method", "name"), ("views", "needs")}
+    }
+    encoder = {k: v for k, v in config["encoder"].items() if k != "shape"}
+    options |= {f"encoder.{k}": v for k, v in encoder.items()}
+    return make_plan(
+        config["method"]["name"],
+        data,
+        options=options,
+        seed=config["seed"],
+        modality_name=config["data"]["modality"],
+        label=config["data"]["label"],
+        size=config["data"]["size"],
+    )
+
+
+def _path(data: Any) -> str | None:
+    if isinstance(data, str | Path):
+        return str(Path(data).resolve()) if Path(data).exists() else str(data)
+    return None
+
+
+def _resolved(training: TrainingOptions, samples: int) -> TrainingOptions:
+    """Fills in what depends on the number of samples, and checks what is left.
+
+    Raises:
+        InputError: for a length or size that cannot work.
+    """
+    if training.epochs is not None and training.minutes is not None:
+        raise InputError("give epochs or minutes, not both")
+    if (training.minutes is not None and training.minutes <= 0) or (
+        training.epochs is not None and training.epochs < 1
+    ):
+        raise InputError(
+            "a run needs at least one epoch or some minutes; --epochs 1 or --minutes 0.5 are short ones"
+        )
+    batch = default_batch_size(samples) if training.batch_size is None else training.batch_size
+    if batch < 2:
+        raise InputError(f"batch size {batch} leaves nothing to compare; two is the least")
+    batch = min(batch, samples)
+    if batch % training.devices:
+        raise InputError(f"batch size {batch} does not divide among {training.devices} processes")
+    epochs = training.epochs
+    if epochs is None and training.minutes is None:
+        epochs = default_epochs(samples, batch)
+    return replace(training, batch_size=batch, epochs=epochs)

@@ -1,0 +1,49 @@
+"""Which device and which number format: what the machine does quickly, never what it only emulates."""
+
+import torch
+from torch import nn
+
+from anyview.errors import InputError
+
+SMALL = 1_000_000  #: below this many parameters casts cost more than bf16 gains
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called ``name``; ``auto`` is the quickest there is.
+
+    Raises:
+        InputError: for a device that this machine does not have.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f'no device "{name}" on this machine; --device auto or cpu works everywhere'
+        ) from error
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bf16 with instructions of its own."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    return False
+
+
+def pick_precision(name: str, device: torch.device, network: nn.Module) -> str:
+    """``fp32`` or ``bf16``: the latter by itself only where it is quicker."""
+    if name != "auto":
+        return name
+    large = sum(p.numel() for p in network.parameters()) >= SMALL
+    return "bf16" if has_bf16(device) and large else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The context in which networks run."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")

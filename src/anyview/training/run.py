@@ -1,0 +1,227 @@
+"""A run from plan to encoder: the folder, the trainer, what is kept, and resuming."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from rich.console import Console
+
+from anyview.data.loader import Loader
+from anyview.errors import InputError, RunError
+from anyview.files import write_json, write_text, write_yaml
+from anyview.training.artifacts import write_embedding, write_samples
+from anyview.training.callbacks import Checkpoints, Ending, Metrics
+from anyview.training.config import Config
+from anyview.training.health import Health
+from anyview.training.model import Model
+from anyview.training.module import Pretraining
+from anyview.training.plan import Plan
+from anyview.training.progress import Progress
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and has saved everything; ``step`` is where it goes on."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        super().__init__(f"interrupted: saved at step {step:,}. Continue with: anyview resume {run}")
+        self.run, self.step = run, step
+
+
+def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
+    """The folder of a new run, created. Without ``out`` it is ``runs/METHOD-DATA``, numbered when taken.
+
+    Raises:
+        InputError: when ``out`` holds something already or cannot be written.
+    """
+    if out is None:
+        stem = Path("runs") / f"{method}-{_slug(data_name)}"
+        path, n = stem, 1
+        while path.exists():
+            n += 1
+            path = stem.with_name(f"{stem.name}-{n}")
+    else:
+        path = Path(out)
+        if (path / "config.yaml").exists():
+            raise InputError(
+                f"{path} holds a run already; continue it with: anyview resume {path}, or name another --out"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists and is not an empty folder; name another --out")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {path} ({error.strerror}); name another folder with --out"
+        ) from error
+    return path
+
+
+def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool = False) -> Model:
+    """Trains to the end of the budget and returns the encoder, which then also lies in ``run/encoder``.
+
+    Args:
+        plan: from ``make_plan`` or ``plan_from_config``.
+        run: an empty folder, or one with a checkpoint when ``resume``.
+        console: where progress is shown; None is silent.
+
+    Raises:
+        RunError: when numbers go bad, the disk is full, or the run collapsed and was told to stop then.
+        Interrupted: after SIGINT or SIGTERM; everything is saved.
+    """
+    console = console or Console(quiet=True)
+    checkpoint = last_checkpoint(run) if resume else None
+    start_step = _step_of(checkpoint) if checkpoint else 0
+    if not resume:
+        _write_head(plan, run)
+    (run / "checkpoints").mkdir(exist_ok=True)
+
+    training, method = plan.training, plan.method
+    method.to(plan.device, memory_format=torch.channels_last)
+    loader = Loader(
+        plan.dataset.train,
+        plan.batch_size,
+        seed=plan.seed,
+        rank=int(os.environ.get("LOCAL_RANK", 0)) if training.devices > 1 else 0,
+        world_size=training.devices,
+        start_step=start_step,
+        workers=training.workers,
+        pin=plan.device.type == "cuda",
+    )
+    health = Health.hold(method, plan.dataset.train, plan.device, plan.seed) if training.health else None
+    module = Pretraining(
+        method,
+        plan.optimizer,
+        plan.budget(),
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+        cache_chunk=training.cache_chunk,
+        log_steps=training.log_steps,
+    )
+    checkpoints = Checkpoints(run / "checkpoints", training.checkpoint_minutes, training.checkpoint_steps)
+    metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
+    ending = Ending(checkpoints, metrics)
+    trainer = _trainer(
+        plan, run, [metrics, checkpoints, ending, Progress(console, metrics, plan.modality.unit)]
+    )
+    try:
+        trainer.fit(module, loader, ckpt_path=checkpoint, **({"weights_only": True} if checkpoint else {}))
+    except OSError as error:
+        raise RunError(
+            f"could not write to {run} ({error.strerror}); free some space, then: anyview resume {run}"
+        ) from error
+    except RunError as error:
+        kept = last_checkpoint(run)
+        good = f" Last good checkpoint: step {_step_of(kept):,}." if kept else ""
+        raise RunError(f"{error}.{good} Continue with: anyview resume {run}") from error
+    if ending.interrupted is not None:
+        raise Interrupted(run, trainer.global_step)
+
+    method.cpu().eval()
+    model = Model(method.encoder, plan.modality, plan.spec, run)
+    if trainer.is_global_zero:
+        write_samples(run, plan)
+        write_embedding(run, model, plan.dataset.train)
+        model.save(run / "encoder")
+    if metrics.stop:
+        raise RunError(f"stopped: {metrics.warning}. The encoder of that moment is in {run}/encoder")
+    return model
+
+
+def read_config(run: str | Path) -> Config:
+    """``config.yaml`` of a run folder, safely loaded.
+
+    Raises:
+        InputError: when there is none, or it is not a run's.
+    """
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{run} is not a run folder (no config.yaml)")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        missing = {"method", "data", "encoder", "views", "optimizer", "training", "seed"} - set(config)
+    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
+    if missing:
+        raise InputError(f"{path} is not a run's configuration: {', '.join(sorted(missing))} missing")
+    return config
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint that can be read, or None."""
+    for name in ("last.ckpt", "previous.ckpt"):
+        path = run / "checkpoints" / name
+        if path.is_file():
+            try:
+                _step_of(path)
+                return path
+            except Exception:  # torn by a full disk or a dying machine: the one before it is whole
+                continue
+    return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+
+
+def _write_head(plan: Plan, run: Path) -> None:
+    """What is known before the first step: the configuration, the data, what was left out."""
+    dataset = plan.dataset
+    write_json(
+        run / "data.json",
+        {
+            "name": dataset.name,
+            "modality": dataset.modality,
+            "description": plan.modality.describe(dataset.spec),
+            "facts": dataset.describe(),
+            "label_names": dataset.label_names,
+            "skipped": len(dataset.skipped),
+            "spec": plan.spec,
+        },
+    )
+    if dataset.skipped:
+        dataset.write_skipped(run / "skipped.csv")
+    write_yaml(run / "config.yaml", plan.config)
+    write_text(run / ".gitignore", "*\n")
+
+
+def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    logger: Any = False
+    if plan.training.tensorboard:
+        try:
+            from pytorch_lightning.loggers import TensorBoardLogger
+
+            logger = TensorBoardLogger(run, name="tensorboard", version="")
+        except ImportError as error:
+            raise InputError('TensorBoard is not installed; pip install "anyview[tensorboard]"') from error
+    many = plan.training.devices > 1
+    return pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(plan.device.type, plan.device.type),
+        devices=plan.training.devices,
+        strategy="ddp_find_unused_parameters_true" if many else "auto",
+        sync_batchnorm=many and plan.device.type == "cuda",
+        precision="bf16-mixed" if plan.training.precision == "bf16" else "32-true",
+        max_epochs=-1,
+        min_epochs=0,
+        logger=logger,
+        callbacks=callbacks,
+        default_root_dir=run,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=plan.training.log_steps,
+        benchmark=plan.device.type == "cuda",
+    )
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.") or "data"

@@ -1,0 +1,187 @@
+"""What every method must pass on every modality it claims."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from samples import SAMPLES, build
+
+from anyview.register import systems
+from anyview.training.callbacks import Checkpoints
+from anyview.training.module import Pretraining
+from anyview.training.optim import build_optimizer
+from anyview.training.options import OptimizerOptions
+from anyview.training.plan import make_plan
+from anyview.training.run import train
+from anyview.training.step import as_terms, plain_step, seed_step
+
+CELLS = [
+    (system.id, kind)
+    for system in systems(kind="method")
+    for kind in SAMPLES
+    if {"any", kind} & set(system.modalities)
+]
+every_cell = pytest.mark.parametrize(("system", "kind"), CELLS)
+
+
+def loss_of(method, batch, seed: int = 1) -> torch.Tensor:
+    seed_step(seed, 0)
+    return torch.stack(list(as_terms(method.loss(**method(method.views(batch)))).values())).sum()
+
+
+def steps(method, batch, n: int, lr: float = 3e-3) -> list[float]:
+    """Losses of ``n`` steps on one batch, with the views of every step drawn anew."""
+    optimizer = build_optimizer(method, OptimizerOptions(lr=lr), 256)
+    losses = []
+    for step in range(n):
+        seed_step(0, step)
+        method.progress = step / n
+        terms = plain_step(method, method.views(batch), lambda loss: loss.backward())
+        optimizer.step()
+        optimizer.zero_grad()
+        method.after_step()
+        losses.append(float(sum(terms.values())))
+    return losses
+
+
+@every_cell
+def test_loss_falls(system: str, kind: str) -> None:
+    method, dataset = build(system, kind)
+    losses = steps(method, dataset.train.fetch(torch.arange(16)).without_label(), 30)
+    assert sum(losses[-5:]) < sum(losses[:5])
+
+
+@every_cell
+def test_same_seed_same_weights(system: str, kind: str) -> None:
+    first, dataset = build(system, kind)
+    second, _ = build(system, kind)
+    batch = dataset.train.fetch(torch.arange(8)).without_label()
+    assert steps(first, batch, 3) == steps(second, batch, 3)
+    for a, b in zip(first.state_dict().values(), second.state_dict().values()):
+        assert torch.equal(a, b)
+
+
+@every_cell
+def test_another_seed_other_weights(system: str, kind: str) -> None:
+    first, _ = build(system, kind)
+    second, _ = build(system, kind, seed=1)
+    pairs = zip(first.encoder.parameters(), second.encoder.parameters())
+    assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+@every_cell
+def test_labels_do_not_reach_the_loss(system: str, kind: str) -> None:
+    method, dataset = build(system, kind)
+    batch = dataset.train.fetch(torch.arange(8))
+    assert batch.label is not None
+    other = type(batch)(batch.x, batch.index, batch.label.flip(0) + 5, batch.meta)
+    losses = [loss_of(method, b).item() for b in (batch, other, batch.without_label())]
+    assert losses[0] == losses[1] == losses[2]
+
+
+@every_cell
+def test_the_loop_hides_labels(
+    system: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    plan = make_plan(system, SAMPLES[kind](), options={"epochs": 1, "batch_size": 8, "health": False})
+    inner = type(plan.method.views).__call__
+
+    def spy(views, batch):
+        seen.append(batch.label)
+        return inner(views, batch)
+
+    monkeypatch.setattr(type(plan.method.views), "__call__", spy)
+    train(plan, tmp_path)
+    assert seen
+    assert all(label is None for label in seen)
+
+
+@every_cell
+def test_state_survives_a_round_trip(system: str, kind: str) -> None:
+    first, dataset = build(system, kind)
+    batch = dataset.train.fetch(torch.arange(8)).without_label()
+    steps(first, batch, 2)
+    second, _ = build(system, kind, seed=9)
+    second.load_state_dict(first.state_dict())
+    assert float(loss_of(first, batch)) == float(loss_of(second, batch))
+
+
+@every_cell
+def test_bf16_is_finite_and_near(system: str, kind: str) -> None:
+    method, dataset = build(system, kind)
+    batch = dataset.train.fetch(torch.arange(8)).without_label()
+    seed_step(1, 0)
+    views = method.views(batch)
+    losses = []
+    for enabled in (False, True):
+        seed_step(2, 0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(sum(as_terms(method.loss(**method(views))).values()))
+    losses[1].backward()
+    assert torch.isfinite(losses[1])
+    assert abs(float(losses[1] - losses[0])) < 0.1 * abs(float(losses[0])) + 0.05
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+
+
+@every_cell
+def test_one_sample_can_be_embedded(system: str, kind: str) -> None:
+    method, dataset = build(system, kind)
+    method.eval()
+    one = method.views(dataset.train.fetch(torch.tensor([3])).without_label())[0]
+    alone = method.encoder(one.x)
+    assert alone.shape == (1, method.encoder.dim)
+    assert torch.isfinite(alone).all()
+
+
+@every_cell
+def test_only_what_trains_has_gradients(system: str, kind: str) -> None:
+    method, dataset = build(system, kind)
+    loss_of(method, dataset.train.fetch(torch.arange(8)).without_label()).backward()
+    for name, p in method.named_parameters():
+        assert (p.grad is not None) == p.requires_grad, name
+
+
+@every_cell
+def test_killed_and_resumed_equals_uninterrupted(
+    system: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"epochs": 3, "batch_size": 8, "checkpoint_steps": 4, "log_steps": 2}
+
+    def plan():
+        return make_plan(system, SAMPLES[kind](), options=options)
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    train(plan(), whole)
+
+    step = Pretraining.training_step
+    with monkeypatch.context() as m:
+
+        def dies(self, batch, batch_idx):
+            if self.global_step == 7:
+                raise MemoryError("killed")
+            return step(self, batch, batch_idx)
+
+        m.setattr(Pretraining, "training_step", dies)
+        m.setattr(Checkpoints, "on_exception", lambda *a: None, raising=False)
+        with pytest.raises(MemoryError):
+            train(plan(), broken)
+    assert not (broken / "encoder").exists()
+    train(plan(), broken, resume=True)
+
+    one, two = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, broken))
+    assert one["global_step"] == two["global_step"] == 9
+    for name, value in one["state_dict"].items():
+        assert torch.equal(value, two["state_dict"][name]), name
+    for a, b in zip(
+        one["optimizer_states"][0]["state"].values(), two["optimizer_states"][0]["state"].values()
+    ):
+        assert all(torch.equal(a[k], b[k]) for k in a)
+    rows = [(run / "metrics.csv").read_text().splitlines() for run in (whole, broken)]
+    column = rows[0][0].split(",").index("loss")
+    assert [r.split(",")[column] for r in rows[0]] == [r.split(",")[column] for r in rows[1]]

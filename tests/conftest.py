@@ -1,0 +1,28 @@
+"""What tests share: threads that suit two cores, and small data of every modality."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+warnings.filterwarnings("ignore", module="pytorch_lightning")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of small real datasets; tests that need it are skipped where there is none."""
+    folder = os.environ.get("ANYVIEW_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("ANYVIEW_DATA names no folder of datasets")
+    return Path(folder)

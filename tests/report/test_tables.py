@@ -1,0 +1,104 @@
+"""The table is readable anywhere and hides nothing."""
+
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from anyview.evaluation.result import Figure, Result, with_supervised
+from anyview.report.tables import print_results, results_markdown
+
+
+def row(protocol: str, std: float = 1.0, **percent: float) -> Result:
+    n = 20 if protocol.startswith("fewshot") else 200
+    return Result(
+        protocol, "accuracy", "test", {k: Figure(v / 100, std / 100, n) for k, v in percent.items()}
+    )
+
+
+RESULTS = [
+    row("fewshot-1", 5.1, pretrained=81.9, untrained=57.7, raw=66.0),
+    row("fewshot-10", 0.6, pretrained=95.6, untrained=81.9, raw=91.0),
+    row("linear", 0.8, pretrained=96.5, untrained=93.1, raw=95.2),
+    row("knn", 0.7, pretrained=97.9, untrained=90.3, raw=98.2),
+]
+
+
+def printed(results, terminal: bool = False, width: int = 80, **options) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, force_terminal=terminal, width=width, color_system="standard" if terminal else None
+    )
+    print_results(results, console=console, **options)
+    return out.getvalue()
+
+
+def test_plain_when_piped_with_all_that_was_measured():
+    text = printed(RESULTS)
+    lines = text.splitlines()
+    assert "\x1b" not in text
+    assert not set(text) & set("│┃━─┌└|")
+    assert [h for h in ("untrained", "raw pixels", "simclr") if h in lines[0]] == [
+        "untrained",
+        "raw pixels",
+        "simclr",
+    ]
+    assert lines[0].index("untrained") < lines[0].index("raw pixels") < lines[0].index("simclr")
+    for line, title in zip(
+        lines[1:], ("1 label a class", "10 labels a class", "all labels, linear", "nearest")
+    ):
+        assert line.startswith(title)
+    assert "57.7 ± 5.1  66.0 ± 5.1  81.9 ± 5.1" in lines[1]
+    assert "accuracy on test in %; ± over 20 draws of labels" in lines[-1]
+
+
+def test_the_row_on_which_a_baseline_wins_is_pointed_at():
+    lines = printed(RESULTS).splitlines()
+    assert [("←" in line) for line in lines] == [False, False, False, False, True, False]
+    assert "← raw pixels win here" in lines[4]
+    assert "← untrained wins here" in printed([row("knn", pretrained=10, untrained=50, raw=40)])
+    assert "← spectrum wins here" in printed([row("knn", pretrained=10, raw=40)], raw_name="spectrum")
+
+
+@pytest.mark.parametrize(
+    "results", [RESULTS, with_supervised(RESULTS, torch.arange(100) < 98)], ids=["3", "4"]
+)
+def test_fits_80_columns_and_keeps_the_arrow(results):
+    text = printed(results)
+    assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
+    assert "← raw pixels" in text
+    assert "…" not in text
+
+
+def test_piped_tables_are_never_cut():
+    many = [
+        Result("knn", "accuracy", "test", {f"representation-{i}": Figure(0.5, 0.01, 200) for i in range(8)})
+    ]
+    text = printed(many, width=40)
+    assert all(f"representation-{i}" in text.splitlines()[0] for i in range(8))
+
+
+def test_bold_only_where_the_best_is_clear_of_the_next():
+    lines = printed(RESULTS, terminal=True).splitlines()
+    assert "\x1b[1m81.9 ± 5.1\x1b[0m" in lines[1]
+    assert "\x1b[1m95.6 ± 0.6\x1b[0m" in lines[2]
+    assert "\x1b[1m" not in lines[3]  # 96.5 and 95.2 with 0.8 each
+    assert "\x1b[1m" not in lines[4]
+    assert "\x1b[1m90.0" in printed([row("knn", pretrained=10, raw=90)], terminal=True)
+
+
+def test_missing_figures_are_dashes_and_supervised_comes_last():
+    lines = printed(with_supervised(RESULTS, torch.arange(100) < 98), method="byol").splitlines()
+    assert lines[0].rstrip().endswith("byol  supervised")
+    assert lines[1].rstrip().endswith("–")
+    assert "98.0 ±" in lines[3]
+
+
+def test_markdown_has_the_same_figures():
+    lines = results_markdown(RESULTS).splitlines()
+    assert lines[0] == "| | untrained | raw pixels | simclr | |"
+    assert lines[1] == "|---|---:|---:|---:|---|"
+    assert lines[2] == "| 1 label a class | 57.7 ± 5.1 | 66.0 ± 5.1 | **81.9 ± 5.1** | |"
+    assert lines[5] == "| nearest neighbours | 90.3 ± 0.7 | 98.2 ± 0.7 | 97.9 ± 0.7 | ← raw pixels win here |"
+    assert len({line.count("|") for line in lines}) == 1

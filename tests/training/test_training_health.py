@@ -1,0 +1,175 @@
+"""Health: what the figures say of embeddings whose state is known, and that looking changes nothing."""
+
+import pytest
+import torch
+
+from anyview.data import open as open_data
+from anyview.data.batch import Batch
+from anyview.encoders.base import Encoder
+from anyview.methods.base import Method
+from anyview.training.health import COLUMNS, Health
+from anyview.training.plan import make_plan
+from anyview.training.run import train
+from anyview.views.base import Views
+
+N, DIM = 128, 32
+
+
+class Given(Encoder):
+    """Gives the embeddings it was made of, whatever it is asked."""
+
+    def __init__(self, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.vectors = vectors
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.vectors
+
+
+class Fake(Method):
+    """Its embeddings are known, and its loss compares them as they are, or others when these are given."""
+
+    def __init__(self, vectors: torch.Tensor, compared: torch.Tensor | None = None) -> None:
+        super().__init__(Given(vectors), Views())
+        self.compared = vectors if compared is None else compared
+
+    def forward(self, views: list[Batch]) -> dict[str, torch.Tensor]:
+        return {"z": self.compared.expand(len(views), -1, -1)}
+
+
+def measured(vectors: torch.Tensor) -> Health:
+    view = Batch(torch.zeros(len(vectors), 1, 2, 2), torch.arange(len(vectors)))
+    health = Health(([view, view], [view, view]))
+    health.measure(Fake(vectors))
+    return health
+
+
+HEALTHY = torch.randn(N, DIM, generator=torch.Generator().manual_seed(0))
+CONSTANT = HEALTHY[:1].expand(N, DIM).clone()
+LINE = torch.linspace(1, 2, N)[:, None] * HEALTHY[:1]
+NOISY_POINT = CONSTANT + 1e-4 * HEALTHY
+
+
+def test_healthy_embeddings() -> None:
+    health = measured(HEALTHY)
+    assert health.last["rank"] > 25
+    assert health.last["rank_of"] == DIM
+    assert health.last["std"] == pytest.approx(1.0, abs=0.1)
+    assert health.last["alignment"] == pytest.approx(0.0, abs=1e-6)  # both views are the same
+    assert health.judge(0) is None
+    assert health.judge(10) is None
+    assert not health.collapsed
+    assert health.verdict().startswith("No collapse")
+    assert set(health.last) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("vectors", [CONSTANT, LINE, NOISY_POINT], ids=["constant", "line", "noisy point"])
+def test_collapsed_embeddings(vectors: torch.Tensor) -> None:
+    health = measured(vectors)
+    assert health.judge(0) is None  # once may be chance
+    assert health.judge(10) is not None
+    assert health.collapsed
+    assert health.verdict().startswith("Collapsed")
+    assert health.record()["collapsed"] is True
+
+
+def test_a_collapse_is_said_once_with_its_first_step_and_the_usual_cause() -> None:
+    health = measured(CONSTANT)
+    assert health.judge(400, "Usual cause: X") is None
+    text = health.judge(500, "Usual cause: X")
+    assert text is not None
+    assert "since step 400" in text
+    assert text.endswith("Usual cause: X")
+    assert health.judge(600, "Usual cause: X") is None
+    assert [event.step for event in health.events] == [400]
+
+
+def test_one_bad_measurement_between_good_ones_is_no_collapse() -> None:
+    health = measured(CONSTANT)
+    bad, good = health.last, measured(HEALTHY).last
+    for step, figures in enumerate([bad, good, bad, good, bad]):
+        health.last = figures
+        assert health.judge(step) is None
+    assert not health.collapsed
+    assert health.events == []
+
+
+def test_recovery_is_an_event() -> None:
+    health = measured(CONSTANT)
+    health.judge(1)
+    health.judge(2)
+    health.last = measured(HEALTHY).last
+    health.judge(3)
+    assert not health.collapsed
+    assert [event.step for event in health.events] == [1, 3]
+    assert "recovered" in health.events[1].text
+
+
+def test_what_the_loss_compares_may_collapse_alone() -> None:
+    view = Batch(torch.zeros(N, 1, 2, 2), torch.arange(N))
+    health = Health(([view, view], [view, view]))
+    figures = health.measure(Fake(HEALTHY, compared=CONSTANT))
+    assert figures["rank"] > 25
+    assert figures["rank_z"] < 2
+    health.judge(0)
+    assert health.judge(1) is not None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_embeddings_that_are_not_finite_are_unknown(bad: float) -> None:
+    vectors = HEALTHY.clone()
+    vectors[3, 5] = bad
+    health = measured(vectors)
+    assert health.last == {}
+    assert health.judge(0) is None
+    assert "unknown" in health.verdict()
+    assert health.record()["collapsed"] is False
+
+
+def blobs(n: int = 48) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("method", ["simclr", "byol", "vicreg", "mae"])
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_changes_nothing(method: str, training: bool) -> None:
+    plan = make_plan(method, blobs())
+    health = Health.hold(plan.method, plan.dataset.train, torch.device("cpu"), seed=0)
+    plan.method.train(training)
+    before = {k: v.clone() for k, v in plan.method.state_dict().items()}
+    random = torch.get_rng_state()
+    first = health.measure(plan.method)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(module.training is training for module in plan.method.modules() if module is not plan.method)
+    assert plan.method.training is training
+    for name, value in plan.method.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(p.grad is None for p in plan.method.parameters())
+    second = health.measure(plan.method)
+    assert first.keys() == second.keys()
+    assert all(a == b or (a != a and b != b) for a, b in zip(first.values(), second.values()))
+
+
+def test_held_views_have_no_labels_and_are_the_same_every_time() -> None:
+    data = open_data((blobs(), torch.arange(48) % 3))
+    made = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        plan = make_plan("simclr", data)
+        made.append(Health.hold(plan.method, plan.dataset.train, torch.device("cpu"), seed=5).views)
+    for a, b in zip((*made[0][0], *made[0][1]), (*made[1][0], *made[1][1])):
+        assert a.label is None
+        assert torch.equal(a.x, b.x)
+    assert not torch.equal(made[0][0][0].x, made[0][1][0].x)
+
+
+def test_watching_does_not_change_what_is_learned(tmp_path) -> None:
+    weights = []
+    for watched in (True, False):
+        run = tmp_path / str(watched)
+        run.mkdir()
+        model = train(make_plan("simclr", blobs(), options={"epochs": 3, "log_steps": 1, "health": watched}), run)
+        weights.append(model.encoder.state_dict())
+        assert (run / "health.json").exists() is watched
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
