@@ -14,17 +14,21 @@ FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 def describe() -> dict[str, Any]:
     """Processor, cores this process may use, instructions that decide about precision, memory, load."""
     facts = _cpuinfo()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = set(facts.get("flags", "").split())
     return {
         "cpu": facts.get("model name") or platform.processor() or platform.machine(),
         "cpu_family_model": [facts.get("cpu family"), facts.get("model")],
-        "cores": cores,
+        "cores": cores(),
         "flags": [flag for flag in FLAGS if flag in flags],
         "system": platform.platform(),
         "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "threads_set": {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")},
     }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
@@ -58,4 +62,6 @@ def _cpuinfo() -> dict[str, str]:
     if not path.exists():
         return {}
     first = path.read_text().split("\n\n")[0]
-    return {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in first.splitlines())}
+    return {
+        key.strip(): value.strip() for key, _, value in (row.partition(":") for row in first.splitlines())
+    }

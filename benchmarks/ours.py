@@ -1,6 +1,5 @@
 """anyview's contestants: its whole training loop with a timer on every part, and the network alone."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +20,6 @@ from anyview.training.schedule import Budget
 from benchmarks.clock import Clock
 
 BATCH = 128
-NETWORK = ("forward", "backward", "optimiser")
 RARE = ("health", "checkpoint")  #: too rare for a short window: charged at the rate a long run pays
 HEALTH_SHARE = 1 / 50  #: the loop waits 50 times as long as health took before it measures again
 
@@ -29,7 +27,13 @@ HEALTH_SHARE = 1 / 50  #: the loop waits 50 times as long as health took before 
 def plan_of(images: Path, precision: str) -> Plan:
     """SimCLR with its defaults on the images. A row of figures is logged at every step, ten times as often
     as by default, so that a few steps hold their share of logging and more."""
-    options = {"batch_size": BATCH, "precision": precision, "log_steps": 1, "epochs": 1}
+    options = {
+        "batch_size": BATCH,
+        "precision": precision,
+        "device": "cpu",
+        "log_steps": 1,
+        "epochs": 1,
+    }
     return make_plan("simclr", images, encoder="resnet18", options=options)
 
 
@@ -41,7 +45,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
         run), and ``long_run``: seconds a step with the rare parts charged at the rate of a long run.
     """
     plan = plan_of(images, precision)
-    plan.budget = lambda: Budget(warmup + steps, None)  # type: ignore[method-assign]
+    plan.budget = lambda: Budget(warmup + steps, None)
     clock, marks = Clock(opaque=RARE), []
     _time_parts(clock, plan)
     after = Progress.on_train_batch_end  # the last callback of a step
@@ -52,7 +56,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
         clock.stop("logging")
         marks.append((time.perf_counter(), dict(clock.seconds)))
 
-    Progress.on_train_batch_end = mark  # type: ignore[method-assign]
+    Progress.on_train_batch_end = mark
     # what is made for the report when training has ended is no part of a step
     training_run.write_samples = training_run.write_embedding = lambda *_: None
     with tempfile.TemporaryDirectory() as folder:
@@ -66,8 +70,9 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
     checkpoint = clock.last.get("checkpoint", 0.0) / (60 * plan.training.checkpoint_minutes)
     return {
         "precision": plan.training.precision,
+        "batch": plan.batch_size,
+        "steps": steps,
         "seconds": end - start,
-        "images": steps * plan.batch_size,
         "parts": parts,
         "rare": {part: clock.last.get(part, 0.0) for part in RARE},
         "charged": {"health": health * usual, "checkpoint": checkpoint * usual},
@@ -106,8 +111,8 @@ def _time_parts(clock: Clock, plan: Plan) -> None:
         backward(module, loss)
         clock.stop("backward")
 
-    method.forward = timed_forward  # type: ignore[method-assign]
-    Pretraining._backward = timed_backward  # type: ignore[method-assign]
+    method.forward = timed_forward
+    Pretraining._backward = timed_backward
 
 
 def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, Any]:
@@ -129,4 +134,4 @@ def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, 
         optimizer.zero_grad(set_to_none=True)
         marks.append(time.perf_counter())
     seconds = marks[-1] - marks[warmup - 1]
-    return {"precision": plan.training.precision, "seconds": seconds, "images": steps * BATCH}
+    return {"precision": plan.training.precision, "batch": BATCH, "steps": steps, "seconds": seconds}

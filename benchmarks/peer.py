@@ -66,4 +66,10 @@ def training(images: Path, steps: int, warmup: int, precision: str, workers: int
         if len(marks) == warmup + steps:
             break
     seconds = marks[-1] - marks[warmup - 1]
-    return {"precision": precision, "workers": workers, "seconds": seconds, "images": steps * BATCH}
+    return {
+        "precision": precision,
+        "workers": workers,
+        "batch": BATCH,
+        "steps": steps,
+        "seconds": seconds,
+    }

@@ -20,10 +20,7 @@ NETWORK = ("forward", "backward", "optimiser")
 
 def rate(run: dict[str, Any]) -> float:
     """Images a second of one measurement; with the long run's share of what is rare, where there is any."""
-    per_image = run["seconds"] / run["images"]
-    if "long_run" in run:
-        per_image = run["long_run"] / (run["images"] / run["steps"])
-    return 1 / per_image
+    return run["batch"] / run.get("long_run", run["seconds"] / run["steps"])
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -75,16 +72,22 @@ def conclude(raw: dict[str, Any]) -> dict[str, Any]:
 def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
     """The tables: speeds, parts of a step, views, targets."""
     if found["images_per_s"]:
-        table = _table("SimCLR, ResNet-18 for 32 px, batch 128", "images/s", "min to max", "")
+        peers = [name for name in found["images_per_s"] if "lightly" in name]
+        over = [f"/ {peer}" for peer in peers]
+        table = _table("SimCLR, ResNet-18 for 32 px, batch 128", "images/s", "min to max", *over, "")
         for name, s in found["images_per_s"].items():
-            table.add_row(name, f"{s['median']:.1f}", _span(s, ".1f"), _remark(name, raw["training"][name]))
+            ratios = [f"{s['median'] / found['images_per_s'][peer]['median']:.2f}" for peer in peers]
+            remark = _remark(name, raw["training"][name])
+            table.add_row(name, f"{s['median']:.1f}", f"{s['min']:.1f} to {s['max']:.1f}", *ratios, remark)
         console.print(table)
     if "shares" in found:
         table = _table("share of a step of anyview", *found["shares"])
         for part in found["shares"]["anyview"]:
             table.add_row(part, *(f"{100 * row.get(part, 0.0):.2f} %" for row in found["shares"].values()))
         if "by_subtraction" in found:
-            table.add_row("outside, against the network alone", f"{100 * found['by_subtraction']['median']:.2f} %")
+            table.add_row(
+                "outside, against the network alone", f"{100 * found['by_subtraction']['median']:.2f} %"
+            )
         console.print(table)
     if "views" in raw:
         table = _table("two views of an image, one core", "anyview images/s", "lightly images/s", "ratio")
@@ -100,7 +103,10 @@ def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
             continue
         target, more = TARGETS[name]
         form = _form(name)
-        cells = [form(figure["median"]), f"{form(figure['min'])} to {form(figure['max'])}" if "min" in figure else ""]
+        cells = [
+            form(figure["median"]),
+            f"{form(figure['min'])} to {form(figure['max'])}" if "min" in figure else "",
+        ]
         verdict = "met" if found["met"][name] else "NOT MET"
         table.add_row(name, *cells, f"{'at least' if more else 'at most'} {form(target)}", verdict)
     console.print(table)
@@ -122,10 +128,6 @@ def _remark(name: str, runs: Sequence[dict[str, Any]]) -> str:
         tried = ", ".join(dict.fromkeys(str(run["workers"]) for run in runs))
         return f"{tried} workers{' in turn' if ',' in tried else ''}"
     return f"{runs[0]['precision']}, all on" + (" (default)" if name == "anyview" else "")
-
-
-def _span(s: dict[str, float], form: str) -> str:
-    return f"{s['min']:{form}} to {s['max']:{form}}"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -113,6 +113,13 @@ def test_marks_stand_at_their_moment_and_do_not_cover_each_other():
     assert len(elements(svg, "path", "warn")) == 1
 
 
+def test_a_mark_outside_the_curve_widens_the_axis():
+    svg = chart(Line(np.array([35.0, 80.0]), np.array([2.0, 1.0])), marks=[Mark(4.0, "end of warm-up")])
+    at = float(re.match(r"M([\d.-]+)", elements(svg, "path", "mark")[0].get("d"))[1])
+    start = float(re.match(r"M([\d.]+)", elements(svg, "path", "axis")[0].get("d"))[1])
+    assert at == pytest.approx(start, abs=0.2)
+
+
 def test_a_level_is_drawn_and_named():
     svg = chart(Line(np.arange(3.0), np.ones(3)), levels=[Level(2.0, "64 at most")])
     assert len(elements(svg, "path", "level")) == 1

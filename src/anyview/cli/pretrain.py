@@ -196,9 +196,8 @@ def _help(p: Parser, method: str | None) -> None:
     if method is None:
         return
     cls = method_class(method)
-    print(
-        f"\noptions of {method} (give any with --set NAME=VALUE or --NAME VALUE)\n{cls.__doc__.split('Args:')[0].rstrip()}\n"
-    )
+    about = (cls.__doc__ or "").split("Args:")[0].rstrip()
+    print(f"\noptions of {method} (give any with --set NAME=VALUE or --NAME VALUE)\n{about}\n")
     for action in option_parser(cls, views_factory(cls, modality("image")))._actions:
         if "." not in action.dest:
             continue

@@ -19,12 +19,11 @@ MOST_POINTS = 500  # a line of more points is averaged in bins: nobody sees more
 
 @dataclass(frozen=True)
 class Line:
-    """One curve; rows that are not finite interrupt it. ``style``: main, second (dashed) or faint."""
+    """One curve; points that are not finite interrupt it. ``style``: main, or faint for what lies behind."""
 
     x: Float[np.ndarray, " points"]
     y: Float[np.ndarray, " points"]
-    name: str = ""
-    style: Literal["main", "second", "faint"] = "main"
+    style: Literal["main", "faint"] = "main"
 
 
 @dataclass(frozen=True)
@@ -194,6 +193,7 @@ def line_chart(
     marks: Sequence[Mark] = (),
     levels: Sequence[Level] = (),
     log_y: bool = False,
+    x_range: tuple[Real, Real] | None = None,
     y_range: tuple[Real, Real] | None = None,
     width: int = 480,
     height: int = 270,
@@ -203,14 +203,13 @@ def line_chart(
     Args:
         x_label, y_label: names with their units.
         about: what the plot shows, in a sentence, for those who cannot see it.
-        y_range: limits of the vertical axis; taken from lines and levels when not given.
+        x_range, y_range: limits of the axes; when not given, all that is drawn fits.
     """
-    lines = [Line(*_thin(line.x, line.y), line.name, line.style) for line in lines]
-    all_x = np.concatenate([line.x for line in lines]) if lines else np.zeros(0)
+    lines = [Line(*_thin(line.x, line.y), line.style) for line in lines]
+    all_x = np.concatenate([*(line.x for line in lines), np.array([mark.x for mark in marks])])
     all_y = np.concatenate([*(line.y for line in lines), np.array([level.y for level in levels])])
     low, high = y_range or _range(all_y, log_y)
-    x_low, x_high = _range(all_x, False, pad=0.0)
-    x_low = 0.0 if 0 < x_low < 0.1 * x_high else x_low
+    x_low, x_high = x_range or _range(all_x, False, pad=0.0)
     rows = _moments(marks, Scale(x_low, x_high, 50, width - 10), 0, 0)[1]
     top, bottom = 26 + 15 * min(rows, 3), height - 40
     sy = Scale(low, high, bottom, top, log_y)
@@ -235,12 +234,6 @@ def line_chart(
     for line in lines:
         y = np.clip(sy(line.y), top - 2, bottom + 2)  # an outlier may leave the plot, not the page
         body.append(f'<path class="line {line.style}" d="{_path(sx(line.x), y)}"/>')
-    named = [line for line in lines if line.name]
-    for i, line in enumerate(named if len(named) > 1 else []):
-        y = top + 14 + 16 * i
-        end = width - 16 - len(line.name) * CHAR
-        body.append(f'<path class="line {line.style}" d="M{end - 26:.1f} {y - 4:.1f}h20"/>')
-        body.append(_text(width - 16, y, line.name, "key", "end"))
     return _svg(width, height, about, body, "small" if width < 440 else "")
 
 
@@ -291,7 +284,8 @@ def scatter(
     middle = np.maximum(np.abs(xy).max(axis=0), size / 4) + 16  # never a sliver
     xy = np.column_stack([xy[:, 0] + middle[0], middle[1] - xy[:, 1]])
     radius = 3.6 if len(points) > 400 else 5.0
-    body, named, taken = [], [], []
+    body, named = [], []
+    taken: list[tuple[float, float, float]] = []  # middle and half the width of names that stand
     for i, group in enumerate(groups):
         circles = "".join(
             f'<circle cx="{xy[m, 0]:.1f}" cy="{xy[m, 1]:.1f}" r="{radius}" data-i="{m}"/>'
@@ -299,12 +293,10 @@ def scatter(
         )
         body.append(f'<g class="{group.style}" data-group="{i}">{circles}</g>')
         if words and len(group.members):
-            x, y = np.median(xy[group.members], axis=0)
+            x, y = map(float, np.median(xy[group.members], axis=0))
             half = len(group.name) * 4.5 + 4
             x = float(np.clip(x, half, 2 * middle[0] - half))
             if all(abs(x - u) > half + w or abs(y - v) > 18 for u, v, w in taken):
                 taken.append((x, y, half))
-                named.append(
-                    f'<g data-group="{i}">{_text(x, float(y) + 5, group.name, "place", "middle")}</g>'
-                )
+                named.append(f'<g data-group="{i}">{_text(x, y + 5, group.name, "place", "middle")}</g>')
     return _svg(float(2 * middle[0]), float(2 * middle[1]), about, body + named, "map")

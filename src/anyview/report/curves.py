@@ -51,9 +51,10 @@ def training(record: Record) -> str:
     loss = record.column("loss")
     if not np.isfinite(loss).any():
         return missing("No curve was kept (metrics.csv).")
-    marks = _moments(record, time)
-    parts = ['<div class="grid2">', _loss(time, loss, x_label, marks), _rank(record, time, x_label, marks)]
-    parts += ["</div>", '<div class="grid3">', *_gauges(record, time, x_label), "</div>"]
+    span = {"x_label": x_label, "x_range": (0.0, float(np.nanmax(time)))}  # one time for all curves
+    big = {**span, "marks": _moments(record, time)}
+    parts = ['<div class="grid2">', _loss(time, loss, big), _rank(record, time, big)]
+    parts += ["</div>", '<div class="grid3">', *_gauges(record, time, span), "</div>"]
     if told := events(record):
         listed = "".join(
             f'<li class="{"" if str(e["text"]).startswith("recovered") else "warn"}">'
@@ -79,7 +80,7 @@ def _smooth(y: np.ndarray) -> np.ndarray:
     return (sums[last + 1] - sums[first]) / (last + 1 - first)
 
 
-def _loss(time: np.ndarray, loss: np.ndarray, x_label: str, marks: list[Mark]) -> str:
+def _loss(time: np.ndarray, loss: np.ndarray, axis: dict[str, Any]) -> str:
     x, y = _known(time, loss)
     mean = _smooth(y)
     low, high = min(mean.min(), np.percentile(y, 0.5)), max(mean.max(), np.percentile(y, 99.5))
@@ -89,16 +90,15 @@ def _loss(time: np.ndarray, loss: np.ndarray, x_label: str, marks: list[Mark]) -
     title = f"The loss stayed at {last}" if first == last else f"The loss {way} from {first} to {last}"
     drawing = line_chart(
         [Line(x, y, style="faint"), Line(x, mean)],
-        x_label=x_label,
         y_label="loss",
         about=title,
-        marks=marks,
         y_range=(float(low - air), float(high + air)),
+        **axis,
     )
     return figure(title, "Every logged step, and its moving mean.", drawing)
 
 
-def _rank(record: Record, time: np.ndarray, x_label: str, marks: list[Mark]) -> str:
+def _rank(record: Record, time: np.ndarray, axis: dict[str, Any]) -> str:
     x, y = _known(time, record.column("rank"))
     if not len(y):
         return missing("Effective rank was not watched in this run.")
@@ -107,18 +107,18 @@ def _rank(record: Record, time: np.ndarray, x_label: str, marks: list[Mark]) -> 
     title = f"Effective rank ends at {number(y[-1], 2)}" + (f" of {number(of)}" if of > 0 else "")
     drawing = line_chart(
         [Line(x, y)],
-        x_label=x_label,
         y_label="effective rank (dimensions)",
         about=title,
-        marks=marks,
         levels=[Level(of, f"{number(of)} at most")] if of > 0 else [],
         log_y=few,
         y_range=None if not of > 0 else (min(1.0, y.min()), of * 1.3) if few else (0.0, of * 1.04),
+        **axis,
     )
     return figure(title, "Directions in use on held samples; one is collapse.", drawing)
 
 
-def _gauges(record: Record, time: np.ndarray, x_label: str) -> list[str]:
+def _gauges(record: Record, time: np.ndarray, axis: dict[str, Any]) -> list[str]:
+    """Small plots that begin at zero, so that noise around a level does not look like a trend."""
     speed = "samples_per_s" if "samples_per_s" in record.metrics else "images_per_s"
     wait = record.column("wait")
     waited = (
@@ -148,6 +148,10 @@ def _gauges(record: Record, time: np.ndarray, x_label: str) -> list[str]:
             mean = _smooth(y)
             said = title.format(number(mean[-1]))
             lines = [Line(x, y, style="faint"), Line(x, mean)] if len(y) >= 60 else [Line(x, y)]
-            chart = line_chart(lines, x_label=x_label, y_label=y_label, about=said, width=330, height=190)
+            low, high = min(0.0, float(y.min()) * 1.05), max(0.0, float(y.max()) * 1.05)
+            limits = (low, high) if low < high else None
+            chart = line_chart(
+                lines, y_label=y_label, about=said, y_range=limits, width=330, height=190, **axis
+            )
             drawn.append(figure(said, about, chart))
     return drawn

@@ -36,6 +36,7 @@ def _spectrum(vectors: np.ndarray) -> str:
         about=title,
         marks=[Mark(rank, f"effective rank {number(rank, 2)}")],
         log_y=True,
+        x_range=(0, len(values)),
         width=400,
         height=400,
     )
@@ -79,6 +80,7 @@ def _map(record: Record) -> str:
         note = f"{len(classes)} labels: too many for colours, hover shows them." if len(classes) > 1 else ""
     else:
         note = "No labels."
+    how = how[0].upper() + how[1:]
     about = f"{how}. {note} Near points are alike; distances between far groups and the axes mean nothing."
     legend = "".join(
         f'<button type="button" data-group="{i}" aria-pressed="true"><svg viewBox="0 0 10 10">'

@@ -172,15 +172,15 @@ def duration(seconds: int | float) -> str:
 
 def _facts(record: Record) -> str:
     data, option = record.data, record.option
-    facts = data.get("facts")
-    skipped = data.get("skipped")
+    facts = [str(fact) for fact in data["facts"]] if isinstance(data.get("facts"), list) else []
+    skipped = 0 if any("left out" in fact for fact in facts) else data.get("skipped")
     path = _data_path(record)
     left: list[tuple[str, object]] = [
         ("data", _data_name(record)),
         ("read from", path if path not in ("DATA", _data_name(record)) else ""),
         ("one sample", data.get("description")),
-        *[("", fact) for fact in (facts if isinstance(facts, list) else [])],
-        ("left out", f"{skipped} could not be read (skipped.csv)" if skipped else ""),
+        *[("", fact) for fact in facts],
+        ("left out", f"{skipped} samples (listed in skipped.csv)" if skipped else ""),
     ]
     optimiser = [option("optimizer.name", "optimizer")]
     optimiser += [

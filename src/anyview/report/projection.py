@@ -28,6 +28,8 @@ def flat_map(vectors: Float[np.ndarray, "n dim"], seed: int = 0) -> tuple[Float[
     unit = vectors.astype(np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     n, dim = unit.shape
+    if unit.std(axis=0).max() < 1e-9:  # one point: there are no directions to find
+        return np.zeros((n, 2)), "all vectors are one point"
     reduced = PCA(min(n, dim, 50), svd_solver="full", random_state=seed).fit_transform(unit)
     if n < 30 or reduced.shape[1] < 3 or reduced.std(axis=0).max() < 1e-4:
         flat = np.zeros((n, 2))

@@ -20,7 +20,7 @@ def quality(record: Record, command: str) -> str:
         _plot([r for r in record.evaluation if r.metric == metric and "pretrained" in r.figures], raw)
         for metric in dict.fromkeys(r.metric for r in record.evaluation)
     ]
-    return f'<div class="grid2">{"".join(plots)}{_table(record.evaluation, heads, raw)}</div>'
+    return f'<div class="grid2 judged">{"".join(plots)}{_table(record.evaluation, heads, raw)}</div>'
 
 
 def percent(result: Result, name: str) -> str:

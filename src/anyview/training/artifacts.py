@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anyview.data.batch import payload_map
 from anyview.data.source import Source
 from anyview.files import write_atomic
 from anyview.training.model import Model
@@ -28,11 +27,11 @@ def write_samples(run: Path, plan: Plan) -> None:
     seed_step(plan.seed, 0)
     views = plan.method.views(batch.without_label())
     shown = {f"view {i + 1}": view.x for i, view in enumerate(views)} | plan.method.pictures(views)
-    pictures = {name: kind.picture(x, plan.spec) for name, x in shown.items()}
+    pictures = {name: p for name, x in shown.items() if (p := kind.picture(x, plan.spec)) is not None}
     side = original.shape[1]
     arrays = {
         "original": original.numpy(),
-        "views": np.stack([_fit(p.numpy(), side) for p in pictures.values() if p is not None], axis=1),
+        "views": np.stack([_fit(p.numpy(), side) for p in pictures.values()], axis=1),
         "titles": np.array(list(pictures)),
     }
     write_atomic(run / "samples.npz", lambda p: _save(p, arrays))
@@ -40,13 +39,12 @@ def write_samples(run: Path, plan: Plan) -> None:
 
 def write_embedding(run: Path, model: Model, source: Source) -> None:
     """``embedding.npz``: vectors, labels for colour, and thumbnails of up to 2,000 samples."""
-    part = source.take(_part(len(source), EMBEDDED, 0))
-    arrays = {"vectors": model.embed_source(part).numpy()}
+    index = _part(len(source), EMBEDDED, 0)
+    part = source.take(index)
+    arrays = {"vectors": model.embed_source(part).numpy(), "index": index.numpy()}
     if part.label is not None:
         arrays["label"] = part.label.numpy()
-    inputs = model.modality.inputs(
-        payload_map(part.fetch(torch.arange(len(part))).x, lambda t: t), model.spec
-    )
+    inputs = model.modality.inputs(part.fetch(torch.arange(len(part))).x, model.spec)
     thumbs = model.modality.picture(inputs, model.spec)
     if thumbs is not None:
         step = max(1, thumbs.shape[1] // THUMB)

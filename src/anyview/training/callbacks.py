@@ -124,7 +124,9 @@ class Metrics(pl.Callback):
                 self._columns = list(reader.fieldnames or METRICS)
             write_atomic(self.path, lambda p: _write_rows(p, self._columns, rows))
         if self.health is not None and trainer.global_step == 0:
-            self._watch(trainer, module)
+            figures = self._watch(trainer, module)
+            if trainer.is_global_zero:
+                self._append({"step": 0, "epoch": 0.0, "seconds": 0.0, **figures})
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         if not module.row:

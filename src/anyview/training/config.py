@@ -48,7 +48,7 @@ def full_name(name: str, parser: ArgumentParser, method: str) -> str:
         return hits[0]
     if hits:
         raise InputError(f'"{name}" is an option of {" and ".join(hits)}; write which')
-    section, _, option = name.rpartition(".")
+    section = name.rpartition(".")[0]
     shown = [k for k in known if k.startswith(section + ".")] if section else [k.split(".")[1] for k in known]
     error = unknown("option", name, shown, f"for {method}").args[0].split(" (known:")[0]
     raise InputError(f"{error} (anyview pretrain {method} --help lists all)")
@@ -94,8 +94,7 @@ def check_options(
             continue
         try:
             section, option = key.split(".")
-            parsed = parser.parse_object({section: {option: value}})
-            config[key] = parsed[key]
+            config[key] = parser.parse_object({section: {option: value}})[key]
         except (argparse.ArgumentError, TypeError, ValueError) as error:
             action = next(a for a in parser._actions if a.dest == key)
             hint = getattr(action, "_typehint", None)

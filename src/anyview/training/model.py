@@ -84,7 +84,7 @@ class Model:
         A sample that turns out to be unreadable has a row of NaN (and stands in ``source.skipped``).
         """
         place = pick_device(device)
-        form = pick_precision(precision, place, self.encoder)
+        form = pick_precision(precision, place)
         self.encoder.to(place).eval()
         out = torch.full((len(source), self.dim), torch.nan)
         with torch.no_grad(), autocast(form, place):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,20 @@ LR = {"adamw": 1e-3, "sgd": 0.06, "lars": 0.3}
 DECAY = {"adamw": 0.05, "sgd": 1e-4, "lars": 1e-6}
 
 
+def with_defaults(options: OptimizerOptions) -> OptimizerOptions:
+    """Rate and decay filled in where none was given."""
+    return replace(
+        options,
+        lr=LR[options.name] if options.lr is None else options.lr,
+        weight_decay=DECAY[options.name] if options.weight_decay is None else options.weight_decay,
+    )
+
+
 def peak_lr(options: OptimizerOptions, batch_size: int) -> float:
     """Peak rate for this batch: square-root scaling for adamw, linear for sgd and lars."""
     scale = batch_size / 256
-    lr = LR[options.name] if options.lr is None else options.lr
-    return lr * (math.sqrt(scale) if options.name == "adamw" else scale)
+    assert options.lr is not None
+    return options.lr * (math.sqrt(scale) if options.name == "adamw" else scale)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
@@ -30,8 +40,9 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
 
 def build_optimizer(module: nn.Module, options: OptimizerOptions, batch_size: int) -> torch.optim.Optimizer:
     """The optimiser that the options name, with its peak rate kept as ``group["peak"]``."""
-    decay = DECAY[options.name] if options.weight_decay is None else options.weight_decay
-    groups = parameter_groups(module, decay)
+    options = with_defaults(options)
+    assert options.weight_decay is not None
+    groups = parameter_groups(module, options.weight_decay)
     lr = peak_lr(options, batch_size)
     optimizer: torch.optim.Optimizer
     if options.name == "adamw":

@@ -36,7 +36,7 @@ class TrainingOptions:
         batch_size: samples a step over all processes; None scales with the data up to 256.
         device: cpu, cuda or mps; auto takes the quickest there is.
         devices: processes on this machine, one a device.
-        precision: bf16 where the processor has the instructions and the network is large enough to gain.
+        precision: auto is bf16 where the processor has the instructions for it, else fp32.
         cache_chunk: run networks on this many samples at a time and the loss on all (gradient cache), which
             gives large batches in little memory; 0 is off.
         workers: processes that decode data too large for memory; None is up to four.

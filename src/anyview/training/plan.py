@@ -16,6 +16,7 @@ from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, Modality, modality
 from anyview.training.config import Config, check_options, option_parser, plain
+from anyview.training.optim import with_defaults
 from anyview.training.options import OptimizerOptions, TrainingOptions
 from anyview.training.precision import pick_device, pick_precision
 from anyview.training.schedule import Budget, default_batch_size, default_epochs
@@ -144,6 +145,8 @@ def make_plan(
     training = _resolved(TrainingOptions(**sections["training"]), samples)
     device = pick_device(training.device)
 
+    optimizer = with_defaults(OptimizerOptions(**sections["optimizer"]))
+
     accepted = inspect.signature(factory).parameters
     view_options = sections["views"] | {
         k: v for k, v in cls.view_defaults.items() if k in accepted and k not in chosen
@@ -159,9 +162,7 @@ def make_plan(
         if method_options.get(key) is None:
             method_options[key] = value
     built = cls(network, views, **method_options)
-    training = replace(
-        training, device=device.type, precision=pick_precision(training.precision, device, network)
-    )  # type: ignore[arg-type]
+    training = replace(training, device=device.type, precision=pick_precision(training.precision, device))  # type: ignore[arg-type]
 
     config = plain(
         {
@@ -175,14 +176,12 @@ def make_plan(
             },
             "encoder": network.config,
             "views": {"needs": cls.needs, **view_options},
-            "optimizer": sections["optimizer"],
+            "optimizer": vars(optimizer),
             "training": vars(training),
             "seed": seed,
         }
     )
-    return Plan(
-        config, dataset, kind, spec, built, training, OptimizerOptions(**sections["optimizer"]), device
-    )
+    return Plan(config, dataset, kind, spec, built, training, optimizer, device)
 
 
 def plan_from_config(config: Config, data: Any = None) -> Plan:

@@ -1,11 +1,8 @@
 """Which device and which number format: what the machine does quickly, never what it only emulates."""
 
 import torch
-from torch import nn
 
 from anyview.errors import InputError
-
-SMALL = 1_000_000  #: below this many parameters casts cost more than bf16 gains
 
 
 def pick_device(name: str) -> torch.device:
@@ -36,12 +33,11 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
-def pick_precision(name: str, device: torch.device, network: nn.Module) -> str:
-    """``fp32`` or ``bf16``: the latter by itself only where it is quicker."""
+def pick_precision(name: str, device: torch.device) -> str:
+    """``fp32`` or ``bf16``; ``auto`` takes the latter where the processor has the instructions for it."""
     if name != "auto":
         return name
-    large = sum(p.numel() for p in network.parameters()) >= SMALL
-    return "bf16" if has_bf16(device) and large else "fp32"
+    return "bf16" if has_bf16(device) else "fp32"
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

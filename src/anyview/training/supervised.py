@@ -28,7 +28,6 @@ def train_supervised(
     """
     device = pick_device("auto")
     best, chosen = -1.0, None
-    assert train.label is not None and validation.label is not None and test.label is not None
     for halvings in reversed(range(PATIENCE)):
         network = _fit(model, train, max_steps // 2**halvings, seed, device)
         accuracy = float(_correct(model, network, validation, device).double().mean())
@@ -46,7 +45,7 @@ def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.devic
     network = nn.Sequential(encoder, nn.Linear(encoder.dim, classes)).to(
         device, memory_format=torch.channels_last
     )
-    precision = pick_precision("auto", device, network)
+    precision = pick_precision("auto", device)
     batch_size = min(128, default_batch_size(len(train)))
     options = OptimizerOptions()
     optimizer = build_optimizer(network, options, batch_size)

@@ -1,0 +1,1 @@
+"""What shows that a system works: one script a system, and the results it gave."""

@@ -1,0 +1,107 @@
+"""What the scripts share: the data, a training without ceremony, and figures over seeds."""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anyview.data import open as open_data
+from anyview.data.loader import batches
+from anyview.data.source import Dataset
+from anyview.evaluation.features import Features, Split
+from anyview.evaluation.protocols import judge
+from anyview.evaluation.result import Figure
+from anyview.methods.base import Method
+from anyview.objectives.spectrum import rankme
+from anyview.training.model import Model
+from anyview.training.plan import make_plan
+from anyview.training.run import train
+
+
+def cifar10(size: int = 16, train: int = 8000, test: int = 4000) -> Dataset:
+    """CIFAR-10 at ``size`` pixels: the first ``train`` and ``test`` images, a tenth of train to choose on."""
+    whole = open_data("cifar10", size=size)
+    parts = {"train": whole.train.take(torch.arange(train)), "test": whole.split("test").take(torch.arange(test))}
+    return Dataset("cifar10", whole.modality, parts).with_validation(0.1, seed=0)
+
+
+def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: Any) -> tuple[Method, Model]:
+    """Trains for ``epochs`` (options by name; ``section__name`` for those that stand in two sections)."""
+    named = {k.replace("__", "."): v for k, v in options.items()} | {"training.epochs": epochs, "health": False}
+    plan = make_plan(method, data, options=named, seed=seed)
+    with tempfile.TemporaryDirectory() as run:
+        return plan.method, train(plan, Path(run))
+
+
+def judged(embed: Callable[[Any], Tensor], data: Dataset, protocols: Iterable[str] = ("knn", "linear")) -> dict[str, float]:
+    """Accuracies in percent by protocol, and the effective rank of the test embeddings."""
+    x = {name: embed(data.splits[name]) for name in ("train", "validation", "test")}
+    features = Features(**{name: Split(v, data.splits[name].label) for name, v in x.items()})
+    results = judge({"it": features}, tuple(protocols))
+    return {r.protocol: 100 * r.figures["it"].mean for r in results} | {"rank": float(rankme(x["test"]))}
+
+
+@torch.no_grad()
+def projected(method: Method, model: Model, head: Callable[[Tensor], Tensor]) -> Callable[[Any], Tensor]:
+    """Embeds by the encoder and the head that pretraining throws away."""
+
+    def embed(source: Any) -> Tensor:
+        parts = [
+            head(method.encoder(model.modality.inputs(b.x, model.spec))) for b in batches(source, 256)
+        ]
+        return torch.cat(parts).float()
+
+    return torch.no_grad()(embed)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what was judged, and each figure over seeds."""
+
+    name: str
+    figures: dict[str, Figure]
+
+    @staticmethod
+    def over(name: str, runs: list[dict[str, float]]) -> "Row":
+        """Means and deviations over seeds of what ``judged`` gave."""
+        return Row(name, {k: Figure.over(torch.tensor([r[k] for r in runs])) for k in runs[0]})
+
+    def __getitem__(self, metric: str) -> float:
+        return self.figures[metric].mean
+
+    def record(self) -> dict[str, Any]:
+        figures = {k: {"mean": round(f.mean, 4), "std": round(f.std, 4), "n": f.n} for k, f in self.figures.items()}
+        return {"name": self.name, "figures": figures}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold: ``value`` at least (or, with ``below``, less than) ``needed``."""
+
+    text: str
+    value: float
+    needed: float
+    below: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.value < self.needed if self.below else self.value >= self.needed
+
+    def record(self) -> dict[str, Any]:
+        return {"text": self.text, "value": round(self.value, 4), "needed": self.needed, "holds": self.holds}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    rows: list[Row]
+    checks: list[Check]
+
+
+def baselines(data: Dataset, model: Model, seeds: list[int]) -> tuple[Row, Row]:
+    """The model's encoder untrained, over seeds, and raw features."""
+    untrained = [judged(model.untrained(data.train, seed).embed_source, data) for seed in seeds]
+    return Row.over("untrained encoder", untrained), Row.over(model.modality.raw_name, [judged(model.raw, data)])

@@ -1,0 +1,131 @@
+"""docs/build.py: what it writes, and that --check sees what is out of date."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEPT = {
+    "system": "simclr",
+    "claim": "It beats raw pixels | by far.",
+    "holds": True,
+    "rows": [
+        {"name": "untrained", "figures": {"knn": {"mean": 30.0, "std": 0.5, "n": 3}}},
+        {"name": "simclr", "figures": {"knn": {"mean": 41.25, "std": 0.8, "n": 3}, "rank": {"mean": 40, "std": 2, "n": 3}}},
+    ],
+    "checks": [{"text": "knn above untrained", "value": 11.25, "needed": 5, "holds": True}],
+    "seeds": 3,
+    "minutes": 4.5,
+    "date": "2030-01-02",
+    "commit": "0123456789abcdef0123",
+    "machine": "two cores",
+}
+
+
+@pytest.fixture
+def build() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def root(build: ModuleType, tmp_path: Path) -> Path:
+    """A checkout with no evidence, whose pages are up to date."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"before\n{build.BEGIN}\nold\n{build.END}\nafter\n")
+    build.evidence_folder = lambda: tmp_path / "results"
+    assert build.main([], tmp_path) == 0
+    return tmp_path
+
+
+def keep(root: Path, build: ModuleType, **changes) -> None:
+    """Evidence for simclr appears."""
+    (root / "results").mkdir(exist_ok=True)
+    (root / "results" / "simclr.json").write_text(json.dumps(KEPT | changes))
+    original = build.records()
+    state = {"script": "evidence/simclr.py", "holds": (KEPT | changes)["holds"], "date": KEPT["date"]}
+    build.records = lambda: [r | {"evidence": state} if r["id"] == "simclr" else r for r in original]
+
+
+def test_check_passes_when_nothing_changed(build: ModuleType, root: Path) -> None:
+    assert build.main(["--check"], root) == 0
+    text = (root / "README.md").read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/systems.md"])
+def test_check_sees_a_page_changed_by_hand(build: ModuleType, root: Path, page: str, capsys) -> None:
+    path = root / page
+    changed = path.read_text().replace("`simclr`", "`simclear`")
+    path.write_text(changed)
+    assert build.main(["--check"], root) == 1
+    error = capsys.readouterr().err
+    assert page in error
+    assert error.count("\n") == 1
+    assert path.read_text() == changed  # --check mends nothing
+    assert build.main([], root) == 0
+    assert build.main(["--check"], root) == 0
+
+
+def test_check_sees_a_page_that_is_missing(build: ModuleType, root: Path) -> None:
+    (root / "docs" / "systems.md").unlink()
+    assert build.main(["--check"], root) == 1
+
+
+def test_check_sees_new_evidence(build: ModuleType, root: Path) -> None:
+    keep(root, build)
+    assert build.main(["--check"], root) == 1
+
+
+def test_words_outside_the_markers_are_free(build: ModuleType, root: Path) -> None:
+    path = root / "README.md"
+    path.write_text("Another beginning\n" + path.read_text())
+    assert build.main(["--check"], root) == 0
+
+
+def test_a_readme_without_markers_is_an_error(build: ModuleType, root: Path) -> None:
+    (root / "README.md").write_text("no markers\n")
+    with pytest.raises(SystemExit, match="lacks a marker"):
+        build.main([], root)
+
+
+def test_every_system_has_a_row_and_a_section(build: ModuleType, root: Path) -> None:
+    page, intro = (root / "docs" / "systems.md").read_text(), (root / "README.md").read_text()
+    for record in build.records():
+        assert f"\n## {record['id']}\n" in page
+        assert record["where"] in page
+        assert f"| `{record['id']}` |" in intro
+    assert "https://arxiv.org/abs/2002.05709" in page
+
+
+def test_evidence_is_shown_as_it_is(build: ModuleType, root: Path) -> None:
+    keep(root, build, holds=False)
+    build.main([], root)
+    page = (root / "docs" / "systems.md").read_text()
+    assert "**does not hold**" in page
+    assert "| simclr | 41.2 ± 0.800 (3) | 40 ± 2 (3) |" in page
+    assert "| untrained | 30 ± 0.500 (3) | – |" in page
+    assert "| knn above untrained | 11.2 | 5 | yes |" in page
+    assert "commit `0123456789ab`" in page
+    assert "does not hold (2030-01-02)" in (root / "README.md").read_text()
+
+
+def test_a_bar_does_not_break_a_table(build: ModuleType) -> None:
+    assert build.table(("a",), [("x | y",)]).splitlines()[-1] == "| x \\| y |"
+
+
+def test_the_kept_pages_are_up_to_date(build: ModuleType) -> None:
+    assert build.stale(ROOT) == []
+
+
+def test_wrong_usage(build: ModuleType, root: Path) -> None:
+    assert build.main(["--chekc"], root) == 2
