@@ -41,7 +41,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
     """Runs ``train`` as ``anyview pretrain`` does and times ``steps`` steps after ``warmup``.
 
     Returns:
-        ``seconds`` of the window, ``parts`` of it by name, ``rare`` (seconds of one call at the end of the
+        ``seconds`` of the window (``cpu_seconds`` of all threads), ``parts`` of it by name, ``rare`` (seconds of one call at the end of the
         run), and ``long_run``: seconds a step with the rare parts charged at the rate of a long run.
     """
     plan = plan_of(images, precision)
@@ -54,7 +54,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
         clock.start("logging")
         after(*args, **kwargs)
         clock.stop("logging")
-        marks.append((time.perf_counter(), dict(clock.seconds)))
+        marks.append((time.perf_counter(), time.process_time(), dict(clock.seconds)))
 
     Progress.on_train_batch_end = mark
     # what is made for the report when training has ended is no part of a step
@@ -62,7 +62,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
     with tempfile.TemporaryDirectory() as folder:
         training_run.train(plan, Path(folder))
 
-    (start, before), (end, last) = marks[warmup - 1], marks[warmup + steps - 1]
+    (start, cpu, before), (end, cpu_end, last) = marks[warmup - 1], marks[warmup + steps - 1]
     parts = {part: last.get(part, 0.0) - before.get(part, 0.0) for part in clock.seconds}
     parts["other"] = end - start - sum(parts.values())
     usual = (end - start - sum(parts.get(part, 0.0) for part in RARE)) / steps
@@ -73,6 +73,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
         "batch": plan.batch_size,
         "steps": steps,
         "seconds": end - start,
+        "cpu_seconds": cpu_end - cpu,
         "parts": parts,
         "rare": {part: clock.last.get(part, 0.0) for part in RARE},
         "charged": {"health": health * usual, "checkpoint": checkpoint * usual},
@@ -132,6 +133,12 @@ def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, 
         z.float().mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        marks.append(time.perf_counter())
-    seconds = marks[-1] - marks[warmup - 1]
-    return {"precision": plan.training.precision, "batch": BATCH, "steps": steps, "seconds": seconds}
+        marks.append((time.perf_counter(), time.process_time()))
+    (start, cpu), (end, cpu_end) = marks[warmup - 1], marks[-1]
+    return {
+        "precision": plan.training.precision,
+        "batch": BATCH,
+        "steps": steps,
+        "seconds": end - start,
+        "cpu_seconds": cpu_end - cpu,
+    }

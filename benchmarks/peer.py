@@ -55,21 +55,22 @@ def training(images: Path, steps: int, warmup: int, precision: str, workers: int
     loader = DataLoader(dataset, BATCH, shuffle=True, drop_last=True, num_workers=workers)
     network, criterion = Network(), NTXentLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=6e-2)
-    marks: list[float] = []
+    marks: list[tuple[float, float]] = []
     for (x0, x1), _ in loader:
         with torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext():
             loss = criterion(network(x0), network(x1))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        marks.append(time.perf_counter())
+        marks.append((time.perf_counter(), time.process_time()))
         if len(marks) == warmup + steps:
             break
-    seconds = marks[-1] - marks[warmup - 1]
+    (start, cpu), (end, cpu_end) = marks[warmup - 1], marks[-1]
     return {
         "precision": precision,
         "workers": workers,
         "batch": BATCH,
         "steps": steps,
-        "seconds": seconds,
+        "seconds": end - start,
+        "cpu_seconds": cpu_end - cpu,  # of this process, without its workers
     }

@@ -16,6 +16,20 @@ TARGETS = {  # name -> (figure to reach, whether more is better)
     "anyview --help": (0.3, False),
 }
 NETWORK = ("forward", "backward", "optimiser")
+#: parts of a step in the order in which they come
+PARTS = (
+    "data",
+    "views",
+    "forward",
+    "loss",
+    "loss backward",
+    "backward",
+    "optimiser",
+    "logging",
+    "health",
+    "checkpoint",
+    "other",
+)
 
 
 def rate(run: dict[str, Any]) -> float:
@@ -32,10 +46,9 @@ def shares(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
     tables = []
     for run in runs:
         parts = {part: seconds / run["steps"] for part, seconds in run["parts"].items()} | run["charged"]
-        row = {part: seconds / run["long_run"] for part, seconds in parts.items()}
-        tables.append(row | {"outside": 1 - sum(row.get(part, 0.0) for part in NETWORK)})
-    names = dict.fromkeys(name for row in tables for name in row)
-    return {name: statistics.median(row.get(name, 0.0) for row in tables) for name in names}
+        row = {part: parts.get(part, 0.0) / run["long_run"] for part in PARTS}
+        tables.append(row | {"outside": 1 - sum(row[part] for part in NETWORK)})
+    return {name: statistics.median(row[name] for row in tables) for name in tables[0]}
 
 
 def conclude(raw: dict[str, Any]) -> dict[str, Any]:
@@ -79,16 +92,17 @@ def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
             ratios = [f"{s['median'] / found['images_per_s'][peer]['median']:.2f}" for peer in peers]
             remark = _remark(name, raw["training"][name])
             table.add_row(name, f"{s['median']:.1f}", f"{s['min']:.1f} to {s['max']:.1f}", *ratios, remark)
-        console.print(table)
+        console.print("", table, sep="\n")
     if "shares" in found:
         table = _table("share of a step of anyview", *found["shares"])
         for part in found["shares"]["anyview"]:
-            table.add_row(part, *(f"{100 * row.get(part, 0.0):.2f} %" for row in found["shares"].values()))
+            title = "outside the network" if part == "outside" else part
+            table.add_row(title, *(f"{100 * row[part]:.2f} %" for row in found["shares"].values()))
         if "by_subtraction" in found:
             table.add_row(
-                "outside, against the network alone", f"{100 * found['by_subtraction']['median']:.2f} %"
+                "the same, against the network alone", f"{100 * found['by_subtraction']['median']:.2f} %"
             )
-        console.print(table)
+        console.print("", table, sep="\n")
     if "views" in raw:
         table = _table("two views of an image, one core", "anyview images/s", "lightly images/s", "ratio")
         for side, row in raw["views"].items():
@@ -96,7 +110,7 @@ def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
                 a, b = statistics.median(row["anyview"]), statistics.median(row["lightly"])
                 ratio = found["figures"][f"views at {side} px"]["median"]
                 table.add_row(f"{side} px", f"{a:,.0f}", f"{b:,.0f}", f"{ratio:.1f}")
-        console.print(table)
+        console.print("", table, sep="\n")
     table = _table("asked for", "measured", "min to max", "target", "")
     for name, figure in found["figures"].items():
         if name not in TARGETS:
@@ -109,7 +123,7 @@ def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
         ]
         verdict = "met" if found["met"][name] else "NOT MET"
         table.add_row(name, *cells, f"{'at least' if more else 'at most'} {form(target)}", verdict)
-    console.print(table)
+    console.print("", table, sep="\n")
 
 
 def _form(name: str) -> Any:
@@ -132,7 +146,7 @@ def _remark(name: str, runs: Sequence[dict[str, Any]]) -> str:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="", title_justify="left")
-    table.add_column(f"\n{title}", no_wrap=True)
+    table.add_column(title, no_wrap=True)
     for column in columns:
-        table.add_column(f"\n{column}", justify="right" if column else "left", no_wrap=True)
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     return table

@@ -157,7 +157,7 @@ def test_the_evidence_of_contributing_is_what_the_runner_takes() -> None:
     class Fake:
         embed_source = None
 
-    module.__dict__ |= {
+    vars(module).update({
         "cifar10": lambda: None,
         "pretrained": lambda method, data, seed, epochs: (seen.append((method, seed, epochs)), Fake()),
         "judged": lambda embed, data: {"knn": 40.0 + len(seen), "linear": 40.0, "rank": 9.0},
@@ -165,7 +165,7 @@ def test_the_evidence_of_contributing_is_what_the_runner_takes() -> None:
             module.Row.over("untrained encoder", [{"knn": 30.0}] * 2),
             module.Row.over("raw pixels", [{"knn": 31.0}]),
         ),
-    }
+    })
     found = module.run(module.BUDGET, [0, 1])
     assert seen == [("simsiam", 0, 30), ("simsiam", 1, 30)]
     assert [row.name for row in found.rows] == ["untrained encoder", "raw pixels", "simsiam"]

@@ -64,7 +64,7 @@ class Pretraining(pl.LightningModule):
 
         seed_step(self.seed, step, self.global_rank)
         with torch.autocast(batch.index.device.type, enabled=False):
-            views = self.method.views(batch)
+            views = self.method.views(batch.without_label())
         if self.cache_chunk:
             sync = self.trainer.strategy.block_backward_sync  # type: ignore[attr-defined]
             terms = cached_step(

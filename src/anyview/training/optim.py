@@ -25,8 +25,8 @@ def with_defaults(options: OptimizerOptions) -> OptimizerOptions:
 def peak_lr(options: OptimizerOptions, batch_size: int) -> float:
     """Peak rate for this batch: square-root scaling for adamw, linear for sgd and lars."""
     scale = batch_size / 256
-    assert options.lr is not None
-    return options.lr * (math.sqrt(scale) if options.name == "adamw" else scale)
+    lr = LR[options.name] if options.lr is None else options.lr
+    return lr * (math.sqrt(scale) if options.name == "adamw" else scale)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
