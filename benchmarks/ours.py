@@ -41,8 +41,9 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
     """Runs ``train`` as ``anyview pretrain`` does and times ``steps`` steps after ``warmup``.
 
     Returns:
-        ``seconds`` of the window (``cpu_seconds`` of all threads), ``parts`` of it by name, ``rare`` (seconds of one call at the end of the
-        run), and ``long_run``: seconds a step with the rare parts charged at the rate of a long run.
+        ``seconds`` of the window (``cpu_seconds`` of all threads), ``parts`` of it by name, ``rare`` (seconds
+        of one call at the end of the run), what a step is ``charged`` for these, and ``long_run``: seconds a
+        step with that charge, as it is in a run of many minutes.
     """
     plan = plan_of(images, precision)
     plan.budget = lambda: Budget(warmup + steps, None)

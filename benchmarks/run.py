@@ -115,7 +115,7 @@ def take_turns(
     console: Console, names: list[str], images: Path, steps: int, rounds: int
 ) -> dict[str, list[dict[str, Any]]]:
     """``rounds`` measurements of each contestant, in turn. In the first round lightly runs without and with
-    a worker for each core, and keeps what was better for it."""
+    a worker for each core (its documentation takes 8), and keeps what was better for it."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     cores = machine.cores()
     workers: dict[str, list[int]] = {

@@ -1,7 +1,7 @@
 """Writes what the register knows into the documentation, so that it stays true.
 
-    python docs/build.py            writes docs/systems.md and the table in README.md
-    python docs/build.py --check    writes nothing; exits 1 with one line when they are not up to date
+python docs/build.py            writes docs/systems.md and the table in README.md
+python docs/build.py --check    writes nothing; exits 1 with one line when they are not up to date
 """
 
 import json
@@ -73,7 +73,9 @@ def systems_page(rows: list[Record], kept: dict[str, Record]) -> str:
         "ablation, with several seeds. It *holds* when every check of the script was met; that is computed "
         "from the figures, never written by hand.\n\n"
     )
-    return head + table(heads, listed) + "\n\n" + "\n\n".join(section(r, kept.get(r["id"])) for r in rows) + "\n"
+    return (
+        head + table(heads, listed) + "\n\n" + "\n\n".join(section(r, kept.get(r["id"])) for r in rows) + "\n"
+    )
 
 
 def section(row: Record, result: Record | None) -> str:
@@ -138,7 +140,13 @@ def figure(value: Record | None) -> str:
 def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return (
+        f"{value:,.0f}"
+        if float(value).is_integer()
+        else f"{value:,.3f}"
+        if abs(value) < 10
+        else f"{value:,.1f}"
+    )
 
 
 # ---- the command

@@ -25,19 +25,27 @@ from anyview.training.run import train
 def cifar10(size: int = 16, train: int = 8000, test: int = 4000) -> Dataset:
     """CIFAR-10 at ``size`` pixels: the first ``train`` and ``test`` images, a tenth of train to choose on."""
     whole = open_data("cifar10", size=size)
-    parts = {"train": whole.train.take(torch.arange(train)), "test": whole.split("test").take(torch.arange(test))}
+    parts = {
+        "train": whole.train.take(torch.arange(train)),
+        "test": whole.split("test").take(torch.arange(test)),
+    }
     return Dataset("cifar10", whole.modality, parts).with_validation(0.1, seed=0)
 
 
 def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: Any) -> tuple[Method, Model]:
     """Trains for ``epochs`` (options by name; ``section__name`` for those that stand in two sections)."""
-    named = {k.replace("__", "."): v for k, v in options.items()} | {"training.epochs": epochs, "health": False}
+    named = {k.replace("__", "."): v for k, v in options.items()} | {
+        "training.epochs": epochs,
+        "health": False,
+    }
     plan = make_plan(method, data, options=named, seed=seed)
     with tempfile.TemporaryDirectory() as run:
         return plan.method, train(plan, Path(run))
 
 
-def judged(embed: Callable[[Any], Tensor], data: Dataset, protocols: Iterable[str] = ("knn", "linear")) -> dict[str, float]:
+def judged(
+    embed: Callable[[Any], Tensor], data: Dataset, protocols: Iterable[str] = ("knn", "linear")
+) -> dict[str, float]:
     """Accuracies in percent by protocol, and the effective rank of the test embeddings."""
     x = {name: embed(data.splits[name]) for name in ("train", "validation", "test")}
     features = Features(**{name: Split(v, data.splits[name].label) for name, v in x.items()})
@@ -50,9 +58,7 @@ def projected(method: Method, model: Model, head: Callable[[Tensor], Tensor]) ->
     """Embeds by the encoder and the head that pretraining throws away."""
 
     def embed(source: Any) -> Tensor:
-        parts = [
-            head(method.encoder(model.modality.inputs(b.x, model.spec))) for b in batches(source, 256)
-        ]
+        parts = [head(method.encoder(model.modality.inputs(b.x, model.spec))) for b in batches(source, 256)]
         return torch.cat(parts).float()
 
     return torch.no_grad()(embed)
@@ -74,7 +80,9 @@ class Row:
         return self.figures[metric].mean
 
     def record(self) -> dict[str, Any]:
-        figures = {k: {"mean": round(f.mean, 4), "std": round(f.std, 4), "n": f.n} for k, f in self.figures.items()}
+        figures = {
+            k: {"mean": round(f.mean, 4), "std": round(f.std, 4), "n": f.n} for k, f in self.figures.items()
+        }
         return {"name": self.name, "figures": figures}
 
 
@@ -104,4 +112,6 @@ class Evidence:
 def baselines(data: Dataset, model: Model, seeds: list[int]) -> tuple[Row, Row]:
     """The model's encoder untrained, over seeds, and raw features."""
     untrained = [judged(model.untrained(data.train, seed).embed_source, data) for seed in seeds]
-    return Row.over("untrained encoder", untrained), Row.over(model.modality.raw_name, [judged(model.raw, data)])
+    return Row.over("untrained encoder", untrained), Row.over(
+        model.modality.raw_name, [judged(model.raw, data)]
+    )

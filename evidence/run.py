@@ -69,7 +69,9 @@ def show(claim: str, found: Evidence, minutes: float) -> None:
     for check in found.checks:
         sign = "<" if check.below else "≥"
         state = "holds" if check.holds else "DOES NOT HOLD"
-        console.print(f"{state:<14} {check.text}: {check.value:.2f} (needed {sign} {check.needed:g})", soft_wrap=True)
+        console.print(
+            f"{state:<14} {check.text}: {check.value:.2f} (needed {sign} {check.needed:g})", soft_wrap=True
+        )
     console.print(f"{minutes:.1f} min")
 
 
@@ -83,7 +85,9 @@ def cell(row: Row, metric: str) -> str:
 def commit() -> str:
     """The commit the result was made at, with a plus when the tree had changes."""
     try:
-        sha = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE)
+        sha = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=HERE
+        )
         dirty = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"], cwd=HERE).returncode
         return sha.stdout.strip() + ("+" if dirty else "")
     except (OSError, subprocess.CalledProcessError):
@@ -95,7 +99,10 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        name = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), name)
+        name = next(
+            (x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")),
+            name,
+        )
     import os
 
     return f"{name}, {os.cpu_count()} cores"

@@ -26,11 +26,23 @@ def run(budget: int, seeds: list[int]) -> Evidence:
     vicreg = Row.over("vicreg", full)
     rank = {name: sum(values) / len(values) for name, values in ranks.items()}
     return Evidence(
-        [untrained, raw, vicreg, Row.over("vicreg, no covariance", loose), Row.over("vicreg, no variance", still)],
+        [
+            untrained,
+            raw,
+            vicreg,
+            Row.over("vicreg, no covariance", loose),
+            Row.over("vicreg, no variance", still),
+        ],
         [
             Check("knn above untrained", vicreg["knn"] - untrained["knn"], 5),
             Check("knn above raw pixels", vicreg["knn"] - raw["knn"], 3),
-            Check("effective rank of expanded embeddings, over that without covariance", rank["full"] / rank["no covariance"], 2),
-            Check("effective rank of expanded embeddings without variance", rank["no variance"], 2, below=True),
+            Check(
+                "effective rank of expanded embeddings, over that without covariance",
+                rank["full"] / rank["no covariance"],
+                2,
+            ),
+            Check(
+                "effective rank of expanded embeddings without variance", rank["no variance"], 2, below=True
+            ),
         ],
     )

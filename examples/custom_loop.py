@@ -1,6 +1,6 @@
 """A method in a loop of your own: it is a plain module, and needs no trainer.
 
-    python examples/custom_loop.py [STEPS]
+python examples/custom_loop.py [STEPS]
 """
 
 import sys

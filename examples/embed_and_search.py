@@ -1,7 +1,7 @@
 """Find the images most like a given one, by their embeddings.
 
-    python examples/embed_and_search.py runs/photos photos/ --query 7
-    python examples/embed_and_search.py                  # trains on scikit-learn's digits for a minute first
+python examples/embed_and_search.py runs/photos photos/ --query 7
+python examples/embed_and_search.py                  # trains on scikit-learn's digits for a minute first
 """
 
 import argparse

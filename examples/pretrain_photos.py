@@ -32,7 +32,9 @@ def main(args: argparse.Namespace) -> None:
         print_results(results, method=args.method)
         print(verdict(results))
     else:
-        print("no labels here, so nobody can say yet whether it helps; the run's report.html says if it collapsed")
+        print(
+            "no labels here, so nobody can say yet whether it helps; the run's report.html says if it collapsed"
+        )
 
     vectors = model.embed(args.data, split="train")
     np.save(args.vectors, vectors)

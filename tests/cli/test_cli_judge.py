@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import anyview
 from anyview.cli.main import main
+from anyview.training.supervised import train_supervised
 
 RNG = np.random.default_rng(0)
 LABEL = np.arange(60) % 3
@@ -79,15 +81,13 @@ def test_the_table_the_verdict_and_the_files(here: Path, capsys: pytest.CaptureF
 def test_where_the_test_split_comes_from(args: str, here: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["evaluate", "run", *args.split(), "--protocol", "knn", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
-    assert result["figures"]["raw"]["mean"] > 0.8
+    assert result["figures"]["raw"]["mean"] > 0.6  # of three classes
 
 
 def test_supervised_is_one_more_figure(
     here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from anyview.training import supervised
-
-    monkeypatch.setattr(supervised.train_supervised, "__kwdefaults__", {"seed": 0, "max_steps": 16})
+    monkeypatch.setattr("anyview.evaluation.run.train_supervised", partial(train_supervised, max_steps=24))
     assert main(["evaluate", "run", "x.npz", "--protocol", "linear", "--supervised", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     assert set(result["figures"]) == {"pretrained", "untrained", "raw", "supervised"}

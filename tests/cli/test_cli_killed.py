@@ -9,13 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.datasets import load_digits
 
 from anyview.cli.main import main
 
-OPTIONS = ["--epochs", "3", "--set", "checkpoint_steps=5", "--set", "health=false", "--set", "log_steps=2"]
+#: 25 steps an epoch on the data below
+OPTIONS = "--epochs 3 --batch-size 16 --set checkpoint_steps=5 --set health=false --set log_steps=2".split()
 DEADLINE = 90.0  # seconds that any of these may take on a busy machine
 
 
@@ -26,6 +29,15 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """400 of the digits: enough steps to be killed between, few enough that a report takes no time."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    digits = load_digits()
+    np.savez(path, x=(digits.images[:400] * 15.9375).astype(np.uint8), y=digits.target[:400])
+    return str(path)
 
 
 def start(args: list[str], folder: Path) -> subprocess.Popen:
@@ -61,11 +73,11 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int, str, str]]:
+def ended(tmp_path_factory: pytest.TempPathFactory, data: str) -> dict[str, tuple[Path, int, str, str]]:
     """Two runs side by side, one that gets SIGKILL and one that gets SIGINT, once both have saved something."""
     folder = tmp_path_factory.mktemp("ended")
     numbers = {"killed": signal.SIGKILL, "interrupted": signal.SIGINT}
-    started = {name: start(["pretrain", "simclr", "digits", *OPTIONS, "--out", name], folder) for name in numbers}
+    started = {name: start(["pretrain", "simclr", data, *OPTIONS, "--out", name], folder) for name in numbers}
     waiting = dict(started)
     while waiting:  # whichever is ready first
         for name in list(waiting):
@@ -79,10 +91,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, data: str) -> Path:
     torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("whole") / "run"
-    assert main(["pretrain", "simclr", "digits", *OPTIONS, "--out", str(run)]) == 0
+    assert main(["pretrain", "simclr", data, *OPTIONS, "--out", str(run)]) == 0
     return run
 
 
@@ -98,11 +110,13 @@ def assert_same(run: Path, whole: Path) -> None:
     assert left == []
 
 
-def test_a_killed_run_resumes_to_the_same_weights(ended: dict, whole: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(
+    ended: dict, whole: Path, data: str, capsys: pytest.CaptureFixture
+) -> None:
     run, code, _, _ = ended["killed"]
     assert code == -signal.SIGKILL
     assert not (run / "encoder").exists()
-    assert main(["evaluate", str(run), "digits"]) == 2  # and until then it is no encoder
+    assert main(["evaluate", str(run), data]) == 2  # and until then it is no encoder
     assert f"anyview resume {run}" in capsys.readouterr().err
     assert main(["resume", str(run)]) == 0
     assert_same(run, whole)
@@ -121,20 +135,22 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(ended: dict, whole: Path)
     assert_same(run, whole)
 
 
-def test_two_processes_make_one_run(tmp_path: Path) -> None:
-    args = ["pretrain", "simclr", "digits", "--epochs", "1", "--devices", "2", "--set", "health=false", "--out", "run"]
-    process = start([*args, "--device", "cpu"], tmp_path)
+@pytest.mark.parametrize("given", [["--out", "run"], []], ids=["out", "default folder"])
+def test_two_processes_make_one_run(given: list[str], data: str, tmp_path: Path) -> None:
+    options = "--epochs 1 --batch-size 32 --devices 2 --device cpu --set health=false".split()
+    process = start(["pretrain", "simclr", data, *options, *given], tmp_path)
     try:
         out, err = process.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         pytest.fail(f"two processes did not end: {process.communicate()}")
     assert process.returncode == 0, err
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
-    losses = [float(row["loss"]) for row in rows(tmp_path / "run")]
+    (top,) = tmp_path.iterdir()
+    (run,) = [top] if given else top.iterdir()
+    losses = [float(row["loss"]) for row in rows(run)]
     assert losses
     assert all(math.isfinite(loss) for loss in losses)
-    assert (tmp_path / "run" / "encoder" / "model.safetensors").is_file()
-    assert (tmp_path / "run" / "report.html").is_file()
+    assert (run / "encoder" / "model.safetensors").is_file()
+    assert (run / "report.html").is_file()
     assert out.count("verdict") == 1  # one process speaks
-    assert not [p for p in (tmp_path / "run").rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]
+    assert not [p for p in run.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]

@@ -14,7 +14,10 @@ KEPT = {
     "holds": True,
     "rows": [
         {"name": "untrained", "figures": {"knn": {"mean": 30.0, "std": 0.5, "n": 3}}},
-        {"name": "simclr", "figures": {"knn": {"mean": 41.25, "std": 0.8, "n": 3}, "rank": {"mean": 40, "std": 2, "n": 3}}},
+        {
+            "name": "simclr",
+            "figures": {"knn": {"mean": 41.25, "std": 0.8, "n": 3}, "rank": {"mean": 40, "std": 2, "n": 3}},
+        },
     ],
     "checks": [{"text": "knn above untrained", "value": 11.25, "needed": 5, "holds": True}],
     "seeds": 3,

@@ -31,23 +31,33 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("block", [b for b in CODE if b.language == "python"], ids=lambda b: f"{b.page}: {b.code[:40]}")
+@pytest.mark.parametrize(
+    "block", [b for b in CODE if b.language == "python"], ids=lambda b: f"{b.page}: {b.code[:40]}"
+)
 def test_python_compiles(block) -> None:
     compile(block.code, block.page, "exec")
 
 
-@pytest.mark.parametrize("block", [b for b in CODE if b.language == "python"], ids=lambda b: f"{b.page}: {b.code[:40]}")
+@pytest.mark.parametrize(
+    "block", [b for b in CODE if b.language == "python"], ids=lambda b: f"{b.page}: {b.code[:40]}"
+)
 def test_names_that_python_imports_exist(block) -> None:
     added = {f.removeprefix("src/").removesuffix(".py").replace("/", ".") for f in files(CONTRIBUTING)}
     for node in ast.walk(ast.parse(block.code)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("anyview") and node.module not in added:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and str(node.module).startswith("anyview")
+            and node.module not in added
+        ):
             module = importlib.import_module(str(node.module))
             for name in node.names:
                 assert hasattr(module, name.name), f"{node.module} has no {name.name}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_have_options_that_exist(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_have_options_that_exist(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every command of the pages is parsed as the command line does; only its data are exchanged."""
     words = shlex.split(command)[1:]
     if "simsiam" in words or "spectra.npy" in words or "centroid" in words:
@@ -63,7 +73,9 @@ def test_commands_have_options_that_exist(command: str, tmp_path: Path, monkeypa
     elif words[0] in ("pretrain", "systems", "--version"):
         assert main(words) == 0
     elif words[0] != "demo":
-        with pytest.raises(InputError, match=r"no |not a run|is not|holds"):  # the run is not there; options are
+        with pytest.raises(
+            InputError, match=r"no |not a run|is not|holds"
+        ):  # the run is not there; options are
             importlib.import_module(f"anyview.cli.{words[0]}").run(words[1:])
     assert not (tmp_path / "runs").exists()
 
@@ -157,15 +169,17 @@ def test_the_evidence_of_contributing_is_what_the_runner_takes() -> None:
     class Fake:
         embed_source = None
 
-    vars(module).update({
-        "cifar10": lambda: None,
-        "pretrained": lambda method, data, seed, epochs: (seen.append((method, seed, epochs)), Fake()),
-        "judged": lambda embed, data: {"knn": 40.0 + len(seen), "linear": 40.0, "rank": 9.0},
-        "baselines": lambda data, model, seeds: (
-            module.Row.over("untrained encoder", [{"knn": 30.0}] * 2),
-            module.Row.over("raw pixels", [{"knn": 31.0}]),
-        ),
-    })
+    vars(module).update(
+        {
+            "cifar10": lambda: None,
+            "pretrained": lambda method, data, seed, epochs: (seen.append((method, seed, epochs)), Fake()),
+            "judged": lambda embed, data: {"knn": 40.0 + len(seen), "linear": 40.0, "rank": 9.0},
+            "baselines": lambda data, model, seeds: (
+                module.Row.over("untrained encoder", [{"knn": 30.0}] * 2),
+                module.Row.over("raw pixels", [{"knn": 31.0}]),
+            ),
+        }
+    )
     found = module.run(module.BUDGET, [0, 1])
     assert seen == [("simsiam", 0, 30), ("simsiam", 1, 30)]
     assert [row.name for row in found.rows] == ["untrained encoder", "raw pixels", "simsiam"]

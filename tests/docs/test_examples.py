@@ -15,7 +15,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def run(folder: Path, script: str, *args: str) -> str:
     env = {k: v for k, v in os.environ.items() if k != "ANYVIEW_DATA"}
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / script), *args], cwd=folder, capture_output=True, text=True, timeout=200, env=env
+        [sys.executable, str(EXAMPLES / script), *args],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env=env,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from anyview.data.batch import Batch
+from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import MaskedDecoder, masked_targets
 from anyview.encoders.token_encoder import TokenEncoder
 from anyview.errors import InputError
@@ -38,7 +39,7 @@ class MAE(Method):
 
     def __init__(
         self,
-        encoder: TokenEncoder,
+        encoder: Encoder,
         views: Views,
         *,
         mask_ratio: float = 0.75,
@@ -48,7 +49,7 @@ class MAE(Method):
         normalise_targets: bool = True,
     ) -> None:
         super().__init__(encoder, views)
-        if not encoder.can_drop:
+        if not isinstance(encoder, TokenEncoder):
             raise InputError(
                 f"mae hides tokens, which {encoder.config['name']} cannot; try --encoder vit-nano"
             )
