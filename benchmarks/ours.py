@@ -12,6 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 import anyview.training.run as training_run
 from anyview.data.loader import Loader
 from anyview.training.callbacks import Checkpoints, Metrics
+from anyview.training.memory import keep_freed_memory
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan, make_plan
 from anyview.training.precision import autocast
@@ -120,6 +121,7 @@ def _time_parts(clock: Clock, plan: Plan) -> None:
 def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, Any]:
     """Forward, backward and optimiser of the same networks on one batch of two views: nothing can be
     quicker than this. The loss is a mean, the gradient of which is a constant."""
+    keep_freed_memory()
     plan = plan_of(images, precision)
     method = plan.method.to(memory_format=torch.channels_last).train()
     optimizer = Pretraining(

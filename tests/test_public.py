@@ -36,7 +36,9 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     assert loaded & HEAVY == set()
 
 
-@pytest.mark.parametrize("args", [["-c", "import anyview"], ["-m", "anyview", "--help"]], ids=["import", "--help"])
+@pytest.mark.parametrize(
+    "args", [["-c", "import anyview"], ["-m", "anyview", "--help"]], ids=["import", "--help"]
+)
 def test_it_takes_no_time(args: list[str]) -> None:
     """The aim is 0.3 s; three times that on a machine that has other work."""
     seconds = []
@@ -68,7 +70,9 @@ def test_a_name_that_is_not_there() -> None:
 
 
 def test_importing_all_names_at_once() -> None:
-    assert python("from anyview import *\nprint(callable(pretrain), callable(load), InputError.__name__)").split() == [
+    assert python(
+        "from anyview import *\nprint(callable(pretrain), callable(load), InputError.__name__)"
+    ).split() == [
         "True",
         "True",
         "InputError",
@@ -79,7 +83,9 @@ def test_the_version_is_one_and_the_same() -> None:
     from importlib.metadata import version
 
     assert anyview.__version__ == version("anyview")
-    printed = subprocess.run([sys.executable, "-m", "anyview", "--version"], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-m", "anyview", "--version"], capture_output=True, text=True, check=True
+    )
     assert printed.stdout.strip() == f"anyview {anyview.__version__}"
 
 
@@ -91,7 +97,9 @@ def test_python_does_what_the_command_line_does(tmp_path, monkeypatch: pytest.Mo
     label = np.arange(40) % 2
     x = (np.random.default_rng(0).integers(0, 90, (40, 8, 8)) + 120 * label[:, None, None]).astype(np.uint8)
     train, test = (x[:30], label[:30]), (x[30:], label[30:])
-    model = anyview.pretrain("simclr", train, epochs=2, out="run", quiet=True, temperature=0.3, optimizer__lr=1e-3)
+    model = anyview.pretrain(
+        "simclr", train, epochs=2, out="run", quiet=True, temperature=0.3, optimizer__lr=1e-3
+    )
     vectors = model.embed(x)
     assert vectors.shape == (40, model.dim)
     assert (tmp_path / "run" / "report.html").is_file()

@@ -18,7 +18,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete run on unlabelled pixels; tests damage copies of it."""
     folder = tmp_path_factory.mktemp("trained")
     np.save(folder / "x.npy", PIXELS)
-    args = ["pretrain", "simclr", f"{folder}/x.npy", "--epochs", "1", "--set", "health=false", "--out", f"{folder}/run"]
+    args = [
+        "pretrain",
+        "simclr",
+        f"{folder}/x.npy",
+        "--epochs",
+        "1",
+        "--set",
+        "health=false",
+        "--out",
+        f"{folder}/run",
+    ]
     assert main(args) == 0
     return folder / "run"
 
@@ -78,7 +88,10 @@ def fails(args: list[str], capsys: pytest.CaptureFixture, code: int = 2) -> str:
         ("pretrain", "METHOD and DATA"),
         ("pretrain simclr", "needs DATA"),
         ("pretrain smclr good.npy", 'no method "smclr"; did you mean "simclr"?'),
-        ("pretrain simclr good.npy --temprature 0.2", 'no option "temprature" for simclr; did you mean "temperature"?'),
+        (
+            "pretrain simclr good.npy --temprature 0.2",
+            'no option "temprature" for simclr; did you mean "temperature"?',
+        ),
         ("pretrain simclr good.npy --temprature=0.2", 'did you mean "temperature"?'),
         ("pretrain simclr good.npy --set temprature=0.2", 'did you mean "temperature"?'),
         ("pretrain simclr good.npy --set temperature", "NAME=VALUE"),
@@ -195,7 +208,9 @@ def test_values_that_cannot_work_are_found_before_a_folder_is_made(
 
 @pytest.mark.parametrize("ratio", ["0", "1", "1.5", "-0.1"])
 def test_a_mask_must_hide_some_and_leave_some(ratio: str, here: Path, capsys: pytest.CaptureFixture) -> None:
-    assert "ratio" in fails(["pretrain", "mae", "good.npy", "--epochs", "1", "--set", f"mask_ratio={ratio}"], capsys)
+    assert "ratio" in fails(
+        ["pretrain", "mae", "good.npy", "--epochs", "1", "--set", f"mask_ratio={ratio}"], capsys
+    )
 
 
 COMMANDS = (["embed", "run", "good.npy", "--out", "v.npy"], ["evaluate", "run", "labelled.npz"])

@@ -72,7 +72,10 @@ def test_the_table_the_verdict_and_the_files(here: Path, capsys: pytest.CaptureF
         assert word in out
     verdict = next(line for line in out.splitlines() if line.startswith("verdict"))
     assert "learn" in verdict
-    assert [r["protocol"] for r in json.loads((here / "run" / "evaluation.json").read_text())] == ["knn", "linear"]
+    assert [r["protocol"] for r in json.loads((here / "run" / "evaluation.json").read_text())] == [
+        "knn",
+        "linear",
+    ]
     assert (here / "run" / "verdict.txt").read_text().strip() == verdict.removeprefix("verdict").strip()
     assert "nearest neighbours" in (here / "run" / "report.html").read_text()
 
@@ -94,7 +97,9 @@ def test_supervised_is_one_more_figure(
     assert result["figures"]["supervised"]["mean"] > 0.5
 
 
-def test_a_saved_encoder_without_a_run_is_judged_too(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_saved_encoder_without_a_run_is_judged_too(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     anyview.load("run").save(tmp_path / "saved")
     capsys.readouterr()
     assert main(["evaluate", f"{tmp_path}/saved", "x.npz", "--protocol", "knn"]) == 0
@@ -163,7 +168,14 @@ def test_demo_ends_with_a_table_a_verdict_and_a_report(
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--minutes", "0.05", "--out", "shown"]) == 0
     out = capsys.readouterr().out
-    for word in ("digits", "1,437 train, 360 test", "raw pixels", "1 label a class", "verdict", "shown/report.html"):
+    for word in (
+        "digits",
+        "1,437 train, 360 test",
+        "raw pixels",
+        "1 label a class",
+        "verdict",
+        "shown/report.html",
+    ):
         assert word in out
     report = (tmp_path / "shown" / "report.html").read_text()
     assert report.lstrip().lower().startswith("<!doctype html>")

@@ -58,7 +58,11 @@ def wait_for_progress(process: subprocess.Popen, run: Path) -> None:
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         table = run / "metrics.csv"
-        if (run / "checkpoints" / "last.ckpt").exists() and table.exists() and len(table.read_text().splitlines()) > 4:
+        if (
+            (run / "checkpoints" / "last.ckpt").exists()
+            and table.exists()
+            and len(table.read_text().splitlines()) > 4
+        ):
             return
         if process.poll() is not None:
             break
@@ -135,22 +139,28 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(ended: dict, whole: Path)
     assert_same(run, whole)
 
 
-@pytest.mark.parametrize("given", [["--out", "run"], []], ids=["out", "default folder"])
-def test_two_processes_make_one_run(given: list[str], data: str, tmp_path: Path) -> None:
+def test_two_processes_make_one_run(data: str, tmp_path: Path) -> None:
+    """With a folder that was named, and with one that the run has to name for both."""
     options = "--epochs 1 --batch-size 32 --devices 2 --device cpu --set health=false".split()
-    process = start(["pretrain", "simclr", data, *options, *given], tmp_path)
-    try:
-        out, err = process.communicate(timeout=DEADLINE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        pytest.fail(f"two processes did not end: {process.communicate()}")
-    assert process.returncode == 0, err
-    (top,) = tmp_path.iterdir()
-    (run,) = [top] if given else top.iterdir()
-    losses = [float(row["loss"]) for row in rows(run)]
-    assert losses
-    assert all(math.isfinite(loss) for loss in losses)
-    assert (run / "encoder" / "model.safetensors").is_file()
-    assert (run / "report.html").is_file()
-    assert out.count("verdict") == 1  # one process speaks
-    assert not [p for p in run.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]
+    given = {"run": ["--out", "run"], "runs/simclr-digits": []}
+    started = {
+        run: start(["pretrain", "simclr", data, *options, *out], tmp_path) for run, out in given.items()
+    }
+    ended = {}
+    for run, process in started.items():
+        try:
+            ended[run] = (*process.communicate(timeout=DEADLINE), process.returncode)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"two processes did not end: {process.communicate()}")
+    for run, (out, err, code) in ended.items():
+        assert code == 0, err
+        assert out.count("verdict") == 1  # one of them speaks
+        losses = [float(row["loss"]) for row in rows(tmp_path / run)]
+        assert losses
+        assert all(math.isfinite(loss) for loss in losses)
+        assert (tmp_path / run / "encoder" / "model.safetensors").is_file()
+        assert (tmp_path / run / "report.html").is_file()
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "runs"}
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"simclr-digits"}
+    assert not [p for p in tmp_path.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]

@@ -103,7 +103,9 @@ def test_the_command_line_wins_over_the_file(here: Path, capsys: pytest.CaptureF
     assert base["training"]["epochs"] == 5
     assert base["optimizer"]["lr"] == 0.01
     assert base["encoder"]["name"] == "convnet-m"
-    won = printed_config("pretrain --config f.yaml --seed 0 --minutes 2 --set lr=0.5 --encoder convnet-s", capsys)
+    won = printed_config(
+        "pretrain --config f.yaml --seed 0 --minutes 2 --set lr=0.5 --encoder convnet-s", capsys
+    )
     assert won["seed"] == 0
     assert won["training"]["epochs"] is None
     assert won["training"]["minutes"] == 2
@@ -130,7 +132,10 @@ def test_all_ways_to_give_an_option_are_one(here: Path, capsys: pytest.CaptureFi
     assert printed_config("pretrain simclr x.npy --batch-size 8", capsys) == printed_config(
         "pretrain simclr x.npy --set training.batch_size=8", capsys
     )
-    assert printed_config("pretrain simclr x.npy --crop_scale [0.5,1]", capsys)["views"]["crop_scale"] == [0.5, 1.0]
+    assert printed_config("pretrain simclr x.npy --crop_scale [0.5,1]", capsys)["views"]["crop_scale"] == [
+        0.5,
+        1.0,
+    ]
 
 
 def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture) -> None:
@@ -173,7 +178,9 @@ def test_photos_of_mixed_sizes_with_a_broken_file(here: Path, capsys: pytest.Cap
         folder.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(rng.integers(0, 256, (h, w, 3), dtype=np.uint8))
         image.save(folder / f"{i}.{'png' if i % 3 else 'jpg'}")
-    (here / "photos" / "cats" / "torn.jpg").write_bytes((here / "photos" / "dogs" / "0.jpg").read_bytes()[:60])
+    (here / "photos" / "cats" / "torn.jpg").write_bytes(
+        (here / "photos" / "dogs" / "0.jpg").read_bytes()[:60]
+    )
     (here / "photos" / "cats" / "Thumbs.db").write_bytes(b"junk")
     assert main(["pretrain", "simclr", "photos", "--epochs", "1", "--out", "run"]) == 0
     out = capsys.readouterr().out

@@ -4,7 +4,15 @@ import pytest
 
 from anyview.errors import InputError
 from anyview.modalities import modality
-from anyview.training.config import check_options, flatten, full_name, option_names, option_parser, parse_text, plain
+from anyview.training.config import (
+    check_options,
+    flatten,
+    full_name,
+    option_names,
+    option_parser,
+    parse_text,
+    plain,
+)
 from anyview.training.plan import method_class, views_factory
 
 

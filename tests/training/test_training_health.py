@@ -168,7 +168,9 @@ def test_watching_does_not_change_what_is_learned(tmp_path) -> None:
     for watched in (True, False):
         run = tmp_path / str(watched)
         run.mkdir()
-        model = train(make_plan("simclr", blobs(), options={"epochs": 3, "log_steps": 1, "health": watched}), run)
+        model = train(
+            make_plan("simclr", blobs(), options={"epochs": 3, "log_steps": 1, "health": watched}), run
+        )
         weights.append(model.encoder.state_dict())
         assert (run / "health.json").exists() is watched
     for name, value in weights[0].items():

@@ -118,7 +118,9 @@ def test_raw_features_are_the_pixels_in_order() -> None:
 def test_supervised_learns_what_is_easy() -> None:
     label = torch.arange(60) % 2
     x = (pixels(60) // 4) + (label * 160).to(torch.uint8).view(-1, 1, 1, 1)
-    data = open_data({"train": (x[:30], label[:30]), "validation": (x[30:40], label[30:40]), "test": (x[40:], label[40:])})
+    data = open_data(
+        {"train": (x[:30], label[:30]), "validation": (x[30:40], label[30:40]), "test": (x[40:], label[40:])}
+    )
     model = model_of(x=x)
     before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
     splits = [data.splits[name] for name in ("train", "validation", "test")]
@@ -169,7 +171,9 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
-def test_vectors_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+def test_vectors_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
     source = open_data((pixels(4), torch.arange(4))).train
     vectors, path = np.random.default_rng(0).random((4, 3)).astype(np.float32), tmp_path / f"v{suffix}"
     write_vectors(path, vectors, source)

@@ -10,7 +10,9 @@ from anyview.training.plan import make_plan, plan_from_config
 
 
 def pixels(n: int = 40, side: int = 8) -> torch.Tensor:
-    return torch.randint(0, 256, (n, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        0, 256, (n, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -18,7 +20,11 @@ def pixels(n: int = 40, side: int = 8) -> torch.Tensor:
     [
         ("smclr", {}, 'no method "smclr"; did you mean "simclr"?'),
         ("simclr", {"encoder": "convnet-x"}, 'no encoder "convnet-x"; did you mean "convnet-'),
-        ("simclr", {"options": {"encoder.widht": 3}}, 'no option "widht" for encoder convnet-s; did you mean "width"?'),
+        (
+            "simclr",
+            {"options": {"encoder.widht": 3}},
+            'no option "widht" for encoder convnet-s; did you mean "width"?',
+        ),
         ("simclr", {"options": {"epochs": 3, "minutes": 1.0}}, "epochs or minutes, not both"),
         ("simclr", {"options": {"epochs": 0}}, "at least one epoch"),
         ("simclr", {"options": {"epochs": -2}}, "at least one epoch"),

@@ -42,7 +42,9 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) ->
 
 
 def parts(folder: Path) -> list[str]:
-    return [str(p) for p in folder.rglob("*") if p.is_file() and ("part" in p.name or p.name.endswith(".tmp"))]
+    return [
+        str(p) for p in folder.rglob("*") if p.is_file() and ("part" in p.name or p.name.endswith(".tmp"))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,9 @@ def test_resuming_drops_the_rows_that_are_made_again(broken: Path, whole: Path) 
     assert same_weights(broken, whole)
 
 
-def test_a_run_without_any_checkpoint_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+def test_a_run_without_any_checkpoint_starts_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path
+) -> None:
     with monkeypatch.context() as m:
         dies_at(m, 3, MemoryError("killed"))
         with pytest.raises(MemoryError):
@@ -190,7 +194,9 @@ def test_a_failed_run_ends_the_command_with_1(
     monkeypatch.setattr(SimCLR, "loss", lambda self, z: z.sum() * float("nan"))
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", PIXELS.numpy())
-    assert main(["pretrain", "simclr", "x.npy", "--epochs", "1", "--set", "health=false", "--out", "run"]) == 1
+    assert (
+        main(["pretrain", "simclr", "x.npy", "--epochs", "1", "--set", "health=false", "--out", "run"]) == 1
+    )
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "loss became nan at step 0" in err
@@ -246,7 +252,9 @@ def test_minutes_end_the_run_and_the_schedule_with_it(tmp_path: Path) -> None:
     assert float(rows[-1]["lr"]) < 0.1 * max(float(row["lr"]) for row in rows)
 
 
-def test_an_interrupted_run_is_saved_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+def test_an_interrupted_run_is_saved_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path
+) -> None:
     from signal import SIGINT, getsignal, raise_signal
 
     inner, before = Pretraining.training_step, getsignal(SIGINT)

@@ -44,7 +44,7 @@ class Residual(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch inputs rows columns"]
     ) -> Float[Tensor, "batch outputs new_rows new_columns"]:
-        return self.relu(self.branch(x) + self.shortcut(x))
+        return self.relu(self.branch(x).add_(self.shortcut(x)))  # in place: large maps cost bandwidth
 
 
 class ResNet(MapEncoder):

@@ -34,6 +34,9 @@ class Method(nn.Module):
     #: what usually is wrong when this system collapses; said with the warning
     collapse_hint: ClassVar[str] = ""
 
+    #: (named embeddings) -> the loss, or named terms whose sum it is; each system has its own arguments
+    loss: Callable[..., Tensor | dict[str, Tensor]]
+
     #: share of the schedule that is done, 0 to 1; the loop sets it before each step
     progress: float = 0.0
 
@@ -44,10 +47,6 @@ class Method(nn.Module):
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
-
-    def loss(self, **embeddings: Tensor) -> Tensor | dict[str, Tensor]:
-        """The loss, or named terms whose sum it is."""
-        raise NotImplementedError(f"{type(self).__name__} has no loss")
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:

@@ -67,4 +67,4 @@ def _fit(pictures: np.ndarray, side: int) -> np.ndarray:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

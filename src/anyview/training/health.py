@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyview.data.batch import Batch
+from anyview.data.batch import Batch, payload_shape
 from anyview.data.source import Source
 from anyview.methods.base import Method
 from anyview.objectives.alignment import alignment, uniformity
@@ -15,6 +15,7 @@ from anyview.objectives.spectrum import alpha_req, rankme
 from anyview.training.step import seed_step
 
 HELD = 512  #: samples watched
+PART = 128  #: of them through the networks at a time
 COLUMNS = ("rank", "rank_of", "std", "alignment", "uniformity", "alpha", "rank_z", "std_z")
 
 
@@ -33,7 +34,8 @@ class Health:
     point); ``rank_z`` and ``std_z`` the same of what the loss compares, where that is a vector a sample.
     """
 
-    views: tuple[list[Batch], list[Batch]]
+    views: list[Batch]  #: of the held samples, as the method gets them
+    pair: tuple[Batch, Batch]  #: two of one shape, for alignment
     events: list[Event] = field(default_factory=list)
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
@@ -45,11 +47,12 @@ class Health:
         """Draws the held samples and two sets of views of them, once for the whole run."""
         pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:HELD]
         batch = source.fetch(pick.sort().values).without_label().to(device)
-        made = []
-        for draw in (1, 2):
-            seed_step(seed, -draw)
-            made.append(method.views(batch))
-        return Health((made[0], made[1]))
+        seed_step(seed, -1)
+        views = method.views(batch)
+        if len(views) > 1 and payload_shape(views[0].x) == payload_shape(views[1].x):
+            return Health(views, (views[0], views[1]))
+        seed_step(seed, -2)
+        return Health(views, (views[0], method.views(batch)[0]))
 
     @torch.no_grad()
     def measure(self, method: Method) -> dict[str, float]:
@@ -58,8 +61,7 @@ class Health:
         method.eval()
         seed_step(0, -3)
         try:
-            h = [method.encoder(views[0].x).float() for views in self.views]
-            z = self._compared(method)
+            h, z = self._embed(method)
         finally:
             method.train(was_training)
             torch.set_rng_state(state)
@@ -81,11 +83,18 @@ class Health:
         self.last = figures
         return figures
 
-    def _compared(self, method: Method) -> Tensor | None:
-        """What the loss compares, when it is one vector a view and sample."""
-        first = next(iter(method(self.views[0]).values()))
-        n = len(self.views[0][0])
-        return first[0].float() if first.ndim == 3 and first.shape[1] == n else None
+    def _embed(self, method: Method) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+        """The encoder's output for both views of the pair, and what the loss compares (of the first view)
+        when that is one vector a view and sample; a part of the samples at a time."""
+        first, second, compared = [], [], []
+        for views, a, b in zip(
+            zip(*(v.split(PART) for v in self.views)), *(v.split(PART) for v in self.pair)
+        ):
+            (h, g), z = _embed_part(method, list(views), a, b)
+            first.append(h.float())
+            second.append(g.float())
+            compared += [] if z is None else [z.float()]
+        return (torch.cat(first), torch.cat(second)), torch.cat(compared) if compared else None
 
     def judge(self, step: int, hint: str = "") -> str | None:
         """Marks a collapse seen twice in a row; returns the warning when it is new."""
@@ -139,6 +148,22 @@ class Health:
             "last": self.last,
             "events": [asdict(e) for e in self.events],
         }
+
+
+def _embed_part(
+    method: Method, views: list[Batch], a: Batch, b: Batch
+) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+    """One pass of the method; its encoder is asked again only where it did not encode whole views."""
+    n, outputs = len(a), []
+    hook = method.encoder.register_forward_hook(lambda *call: outputs.append(call[2]))
+    try:
+        found = next(iter(method(views).values()))
+    finally:
+        hook.remove()
+    z = found[0] if found.ndim == 3 and found.shape[1] == n else None
+    if outputs and len(views) > 1 and len(outputs[0]) >= 2 * n:
+        return (outputs[0][:n], outputs[0][n : 2 * n]), z
+    return (method.encoder(a.x), method.encoder(b.x)), z
 
 
 def _spread(x: Tensor) -> float:

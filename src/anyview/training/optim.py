@@ -88,7 +88,7 @@ class LARS(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure=None):  # type: ignore[no-untyped-def,override]
+    def step(self, closure=None):
         loss = None
         if closure is not None:
             with torch.enable_grad():

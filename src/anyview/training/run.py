@@ -18,6 +18,7 @@ from anyview.training.artifacts import write_embedding, write_samples
 from anyview.training.callbacks import Checkpoints, Ending, Metrics
 from anyview.training.config import Config
 from anyview.training.health import Health
+from anyview.training.memory import keep_freed_memory
 from anyview.training.model import Model
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan
@@ -83,7 +84,9 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     (run / "checkpoints").mkdir(exist_ok=True)
 
     training, method = plan.training, plan.method
-    method.to(plan.device, memory_format=torch.channels_last)
+    if plan.device.type == "cpu":
+        keep_freed_memory()
+    method.to(plan.device).to(memory_format=torch.channels_last)
     loader = Loader(
         plan.dataset.train,
         plan.batch_size,
@@ -111,7 +114,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         plan, run, [metrics, checkpoints, ending, Progress(console, metrics, plan.modality.unit)]
     )
     try:
-        trainer.fit(module, loader, ckpt_path=checkpoint, **({"weights_only": True} if checkpoint else {}))
+        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     except OSError as error:
         raise RunError(
             f"could not write to {run} ({error.strerror}); free some space, then: anyview resume {run}"

@@ -73,7 +73,12 @@ def cached_step(
     del chunks
     terms = compare(method, leaves)
     grads = dict(
-        zip(leaves, torch.autograd.grad(sum(terms.values()), list(leaves.values()), allow_unused=True))
+        zip(
+            leaves,
+            torch.autograd.grad(
+                torch.stack(list(terms.values())).sum(), list(leaves.values()), allow_unused=True
+            ),
+        )
     )
     for i, (part, state) in enumerate(zip(parts, states)):
         _set_generator_state(views[0].index.device, state)

@@ -42,8 +42,10 @@ def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.devic
     seed_step(seed, 0)
     encoder = untrained_encoder(model.encoder)
     classes = int(train.label.max()) + 1
-    network = nn.Sequential(encoder, nn.Linear(encoder.dim, classes)).to(
-        device, memory_format=torch.channels_last
+    network = (
+        nn.Sequential(encoder, nn.Linear(encoder.dim, classes))
+        .to(device)
+        .to(memory_format=torch.channels_last)
     )
     precision = pick_precision("auto", device)
     batch_size = min(128, default_batch_size(len(train)))
@@ -58,6 +60,7 @@ def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.devic
         batch = next(loader).to(device)
         seed_step(seed, step)
         view = views(batch)[0]
+        assert batch.label is not None
         known = batch.label >= 0
         with autocast(precision, device):
             logits = network(view.x)

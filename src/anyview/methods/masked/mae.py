@@ -7,6 +7,7 @@ from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import MaskedDecoder, masked_targets
 from anyview.encoders.token_encoder import TokenEncoder
+from anyview.encoders.tokenizers import PatchTokenizer
 from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.reconstruction import masked_reconstruction
@@ -36,6 +37,7 @@ class MAE(Method):
 
     needs = "tokens"
     couples_samples = False
+    encoder: TokenEncoder
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class MAE(Method):
     def pictures(self, views: list[Batch]) -> dict[str, Tensor]:
         """What was left visible, and what the decoder made of the rest (undoing the normalisation)."""
         tokenizer, x = self.encoder.tokenizer, views[0].x
-        if not hasattr(tokenizer, "unpatchify"):
+        if not isinstance(tokenizer, PatchTokenizer):
             return {}
         coords, valid = self.encoder.layout(x)
         mask = random_mask(coords, valid, self.mask_ratio)
