@@ -43,7 +43,7 @@ def steps(method, batch, n: int, lr: float = 3e-3) -> list[float]:
         optimizer.step()
         optimizer.zero_grad()
         method.after_step()
-        losses.append(float(sum(terms.values())))
+        losses.append(sum(terms.values()).item())
     return losses
 
 
@@ -107,7 +107,7 @@ def test_state_survives_a_round_trip(system: str, kind: str) -> None:
     steps(first, batch, 2)
     second, _ = build(system, kind, seed=9)
     second.load_state_dict(first.state_dict())
-    assert float(loss_of(first, batch)) == float(loss_of(second, batch))
+    assert loss_of(first, batch).item() == loss_of(second, batch).item()
 
 
 @every_cell

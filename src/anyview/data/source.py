@@ -15,6 +15,7 @@ from torch import Tensor
 
 from anyview.data.batch import Batch, Payload, payload_len, payload_map
 from anyview.errors import InputError, RunError, nearest
+from anyview.files import write_text
 
 Spec = dict[str, Any]
 
@@ -223,6 +224,8 @@ class Dataset:
         return self._with("test", fraction, seed + 1)
 
     def _with(self, name: str, fraction: float, seed: int) -> "Dataset":
+        if not 0 < fraction < 1:
+            raise InputError(f"a fraction of {fraction:g} cannot be held out for {name}; give one between 0 and 1")
         if name in self.splits:
             return self
         held = _hold_out(self.train, fraction, seed)
