@@ -18,7 +18,18 @@ from sklearn.datasets import load_digits
 from anyview.cli.main import main
 
 #: 25 steps an epoch on the data below
-OPTIONS = ["--epochs", "3", "--batch-size", "16", "--set", "checkpoint_steps=5", "--set", "health=false", "--set", "log_steps=2"]
+OPTIONS = [
+    "--epochs",
+    "3",
+    "--batch-size",
+    "16",
+    "--set",
+    "checkpoint_steps=5",
+    "--set",
+    "health=false",
+    "--set",
+    "log_steps=2",
+]
 DEADLINE = 90.0  # seconds that any of these may take on a busy machine
 
 
@@ -141,7 +152,18 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(ended: dict, whole: Path)
 
 def test_two_processes_make_one_run(data: str, tmp_path: Path) -> None:
     """With a folder that was named, and with one that the run has to name for both."""
-    options = ["--epochs", "1", "--batch-size", "32", "--devices", "2", "--device", "cpu", "--set", "health=false"]
+    options = [
+        "--epochs",
+        "1",
+        "--batch-size",
+        "32",
+        "--devices",
+        "2",
+        "--device",
+        "cpu",
+        "--set",
+        "health=false",
+    ]
     given = {"run": ["--out", "run"], "runs/simclr-digits": []}
     started = {
         run: start(["pretrain", "simclr", data, *options, *out], tmp_path) for run, out in given.items()

@@ -113,7 +113,7 @@ def test_values_are_typed_and_defaults_filled_in(simclr) -> None:
 
 
 def test_an_option_given_twice_is_an_error(simclr) -> None:
-    with pytest.raises(InputError, match='"method.temperature" is given twice'):
+    with pytest.raises(InputError, match=r'"method\.temperature" is given twice'):
         check_options(simclr, {"temperature": 0.1, "method.temperature": 0.2}, "simclr")
 
 

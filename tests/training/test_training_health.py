@@ -12,18 +12,18 @@ from anyview.training.plan import make_plan
 from anyview.training.run import train
 from anyview.views.base import Views
 
-N, DIM = 128, 32
+N, DIM = 300, 32
 
 
 class Given(Encoder):
-    """Gives the embeddings it was made of, whatever it is asked."""
+    """Gives the embeddings it was made of, by the number of the sample that each input holds."""
 
     def __init__(self, vectors: torch.Tensor) -> None:
         super().__init__()
         self.vectors = vectors
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.vectors
+        return self.vectors[x[:, 0, 0, 0].long()]
 
 
 class Fake(Method):
@@ -31,23 +31,35 @@ class Fake(Method):
 
     def __init__(self, vectors: torch.Tensor, compared: torch.Tensor | None = None) -> None:
         super().__init__(Given(vectors), Views())
-        self.compared = vectors if compared is None else compared
+        self.compared = Given(vectors if compared is None else compared)
 
     def forward(self, views: list[Batch]) -> dict[str, torch.Tensor]:
-        return {"z": self.compared.expand(len(views), -1, -1)}
+        return {"z": torch.stack([self.compared(view.x) for view in views])}
 
 
-def measured(vectors: torch.Tensor) -> Health:
-    view = Batch(torch.zeros(len(vectors), 1, 2, 2), torch.arange(len(vectors)))
-    health = Health(([view, view], [view, view]))
-    health.measure(Fake(vectors))
+def held() -> Health:
+    index = torch.arange(N)
+    view = Batch(index.float().view(N, 1, 1, 1).expand(N, 1, 2, 2), index)
+    return Health([view, view], (view, view))
+
+
+def measured(*moments: torch.Tensor) -> Health:
+    """Health after these embeddings were measured one after the other."""
+    health = held()
+    for vectors in moments:
+        health.measure(Fake(vectors))
     return health
 
 
 HEALTHY = torch.randn(N, DIM, generator=torch.Generator().manual_seed(0))
 CONSTANT = HEALTHY[:1].expand(N, DIM).clone()
-LINE = torch.linspace(1, 2, N)[:, None] * HEALTHY[:1]
 NOISY_POINT = CONSTANT + 1e-4 * HEALTHY
+LINE = (
+    torch.linspace(-1, 2, N)[:, None] * HEALTHY[:1]
+)  # both ways from the origin: it deviates, in one direction
+COLLAPSED = pytest.mark.parametrize(
+    "vectors", [CONSTANT, NOISY_POINT, LINE], ids=["constant", "noisy point", "one dimension"]
+)
 
 
 def test_healthy_embeddings() -> None:
@@ -63,9 +75,9 @@ def test_healthy_embeddings() -> None:
     assert set(health.last) == set(COLUMNS)
 
 
-@pytest.mark.parametrize("vectors", [CONSTANT, LINE, NOISY_POINT], ids=["constant", "line", "noisy point"])
+@COLLAPSED
 def test_collapsed_embeddings(vectors: torch.Tensor) -> None:
-    health = measured(vectors)
+    health = measured(HEALTHY, vectors)
     assert health.judge(0) is None  # once may be chance
     assert health.judge(10) is not None
     assert health.collapsed
@@ -73,8 +85,26 @@ def test_collapsed_embeddings(vectors: torch.Tensor) -> None:
     assert health.record()["collapsed"] is True
 
 
+def test_a_network_that_starts_as_a_point_is_collapsed() -> None:
+    health = measured(CONSTANT, CONSTANT)
+    health.judge(0)
+    assert health.judge(1) is not None
+
+
+def test_a_network_that_starts_low_and_learns_is_not_collapsed() -> None:
+    """An untrained transformer's mean dominates its output; that is where it starts, not a collapse."""
+    low = 30 * CONSTANT + HEALTHY
+    health = measured(low)
+    assert health.last["rank"] < 2
+    for step in range(3):
+        assert health.judge(step) is None
+    health.measure(Fake(20 * CONSTANT + HEALTHY))
+    assert health.judge(3) is None
+    assert not health.collapsed
+
+
 def test_a_collapse_is_said_once_with_its_first_step_and_the_usual_cause() -> None:
-    health = measured(CONSTANT)
+    health = measured(HEALTHY, CONSTANT)
     assert health.judge(400, "Usual cause: X") is None
     text = health.judge(500, "Usual cause: X")
     assert text is not None
@@ -85,20 +115,19 @@ def test_a_collapse_is_said_once_with_its_first_step_and_the_usual_cause() -> No
 
 
 def test_one_bad_measurement_between_good_ones_is_no_collapse() -> None:
-    health = measured(CONSTANT)
-    bad, good = health.last, measured(HEALTHY).last
-    for step, figures in enumerate([bad, good, bad, good, bad]):
-        health.last = figures
+    health = measured(HEALTHY)
+    for step, vectors in enumerate([CONSTANT, HEALTHY, CONSTANT, HEALTHY, CONSTANT]):
+        health.measure(Fake(vectors))
         assert health.judge(step) is None
     assert not health.collapsed
     assert health.events == []
 
 
 def test_recovery_is_an_event() -> None:
-    health = measured(CONSTANT)
+    health = measured(HEALTHY, CONSTANT)
     health.judge(1)
     health.judge(2)
-    health.last = measured(HEALTHY).last
+    health.measure(Fake(HEALTHY))
     health.judge(3)
     assert not health.collapsed
     assert [event.step for event in health.events] == [1, 3]
@@ -106,8 +135,7 @@ def test_recovery_is_an_event() -> None:
 
 
 def test_what_the_loss_compares_may_collapse_alone() -> None:
-    view = Batch(torch.zeros(N, 1, 2, 2), torch.arange(N))
-    health = Health(([view, view], [view, view]))
+    health = measured(HEALTHY)
     figures = health.measure(Fake(HEALTHY, compared=CONSTANT))
     assert figures["rank"] > 25
     assert figures["rank_z"] < 2
@@ -150,17 +178,23 @@ def test_measuring_changes_nothing(method: str, training: bool) -> None:
     assert all(a == b or (a != a and b != b) for a, b in zip(first.values(), second.values()))
 
 
-def test_held_views_have_no_labels_and_are_the_same_every_time() -> None:
+@pytest.mark.parametrize("method", ["simclr", "mae"])
+def test_held_views_have_no_labels_and_are_the_same_every_time(method: str) -> None:
     data = open_data((blobs(), torch.arange(48) % 3))
     made = []
     for noise in (1, 2):
         torch.manual_seed(noise)
-        plan = make_plan("simclr", data)
-        made.append(Health.hold(plan.method, plan.dataset.train, torch.device("cpu"), seed=5).views)
-    for a, b in zip((*made[0][0], *made[0][1]), (*made[1][0], *made[1][1])):
+        plan = make_plan(method, data)
+        health = Health.hold(plan.method, plan.dataset.train, torch.device("cpu"), seed=5)
+        made.append([*health.views, *health.pair])
+    assert len(made[0]) == len(made[1])
+    for a, b in zip(*made):
         assert a.label is None
         assert torch.equal(a.x, b.x)
-    assert not torch.equal(made[0][0][0].x, made[0][1][0].x)
+    first, second = made[0][-2:]
+    assert first.x.shape == second.x.shape
+    assert torch.equal(first.index, second.index)
+    assert not torch.equal(first.x, second.x)
 
 
 def test_watching_does_not_change_what_is_learned(tmp_path) -> None:

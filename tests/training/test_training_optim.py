@@ -1,6 +1,7 @@
 """Optimisers: LARS against its algorithm, what decays, and the rate over the schedule."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -125,8 +126,8 @@ def test_rate_rises_to_one_and_falls_to_zero(warmup: float) -> None:
     assert points[0] == (0.0 if warmup else 1.0)
     assert points[peak] == pytest.approx(1.0)
     assert points[-1] == pytest.approx(1.0 if warmup == 1.0 else 0.0, abs=1e-12)
-    assert all(a < b for a, b in zip(points[:peak], points[1 : peak + 1]))
-    assert all(a > b for a, b in zip(points[peak:], points[peak + 1 :]))
+    assert all(a < b for a, b in pairwise(points[: peak + 1]))
+    assert all(a > b for a, b in pairwise(points[peak:]))
     assert all(0 <= p <= 1 for p in points)
 
 

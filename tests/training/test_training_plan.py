@@ -60,7 +60,7 @@ def test_one_image_is_too_few() -> None:
 def test_nan_is_found_before_training() -> None:
     x = np.random.default_rng(0).random((6, 8, 8)).astype(np.float32)
     x[4, 2, 2] = np.nan
-    with pytest.raises(InputError, match="sample 4 .* NaN"):
+    with pytest.raises(InputError, match=r"sample 4 .* NaN"):
         make_plan("simclr", x)
 
 

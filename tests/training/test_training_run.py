@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_minutes_end_the_run_and_the_schedule_with_it(tmp_path: Path) -> None:
         rows = list(csv.DictReader(f))
     seconds, progress = [[float(row[k]) for row in rows] for k in ("seconds", "progress")]
     assert 1.7 <= seconds[-1] <= 1.8 + 1.0
-    assert all(a <= b for a, b in zip(progress, progress[1:]))
+    assert all(a <= b for a, b in pairwise(progress))
     assert progress[-1] > 0.8
     assert float(rows[-1]["lr"]) < 0.1 * max(float(row["lr"]) for row in rows)
 

@@ -14,6 +14,7 @@ from anyview.errors import InputError
 from anyview.modalities import modality
 from anyview.report.html import write_report
 from anyview.training.config import flatten, option_parser, parse_text
+from anyview.training.gather import launched
 from anyview.training.plan import Plan, make_plan, method_class, views_factory
 from anyview.training.run import new_run_folder, train
 
@@ -88,7 +89,8 @@ def run(args: list[str]) -> int:
     if found.print_config:
         print(yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True), end="")
         return 0
-    say_lines(out, plan.lines())
+    if launched()[0] == 0:
+        say_lines(out, plan.lines())
     if found.dry_run:
         _dry_run(plan)
         return 0
@@ -104,7 +106,8 @@ def run(args: list[str]) -> int:
             ],
         )
     train(plan, folder, console=out)
-    finish(folder, found.data)
+    if launched()[0] == 0:
+        finish(folder, found.data)
     return 0
 
 
@@ -148,7 +151,10 @@ def _options(p: Parser, found: argparse.Namespace, rest: list[str]) -> dict[str,
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"--set takes NAME=VALUE, such as temperature=0.2; got {pair!r}")
-        options[name.strip()] = parse_text(value)
+        name = name.strip().replace("-", "_")
+        if "." not in name:  # what the file says of the same option gives way
+            options = {k: v for k, v in options.items() if k.rpartition(".")[2] != name}
+        options[name] = parse_text(value)
     return options
 
 

@@ -225,7 +225,9 @@ class Dataset:
 
     def _with(self, name: str, fraction: float, seed: int) -> "Dataset":
         if not 0 < fraction < 1:
-            raise InputError(f"a fraction of {fraction:g} cannot be held out for {name}; give one between 0 and 1")
+            raise InputError(
+                f"a fraction of {fraction:g} cannot be held out for {name}; give one between 0 and 1"
+            )
         if name in self.splits:
             return self
         held = _hold_out(self.train, fraction, seed)

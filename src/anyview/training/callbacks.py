@@ -4,16 +4,23 @@ import csv
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from torch import Tensor
 
-from anyview.data.loader import Loader
+from anyview.data.batch import Payload
+from anyview.data.loader import Loader, batches
+from anyview.data.source import Source
 from anyview.files import write_atomic, write_json
+from anyview.methods.base import Method
 from anyview.training.health import COLUMNS, Health
 from anyview.training.module import Pretraining
+from anyview.training.step import seed_step
 
 METRICS = (
     "step",
@@ -100,6 +107,33 @@ class Ending(pl.Callback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+
+
+class Relabel(pl.Callback):
+    """Calls ``before_epoch`` of methods that relabel the whole dataset, with a function that embeds it."""
+
+    def __init__(self, source: Source, inputs: Callable[[Payload], Payload], steps_per_epoch: int) -> None:
+        self.source, self.inputs, self.steps_per_epoch = source, inputs, steps_per_epoch
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        method = module.method
+        if type(method).before_epoch is Method.before_epoch or trainer.global_step % self.steps_per_epoch:
+            return
+        seed_step(module.seed, trainer.global_step)
+        method.before_epoch(lambda: self._embed(trainer, method))
+
+    @torch.no_grad()
+    def _embed(self, trainer: pl.Trainer, method: Method) -> Tensor:
+        """``(samples, dim)`` float32 on the CPU, in order; batch norms and mode stay as they were."""
+        out = torch.zeros(len(self.source), method.encoder.dim)
+        was_training = method.training
+        method.eval()
+        with trainer.precision_plugin.forward_context():
+            for batch in batches(self.source, 256):
+                device = next(method.parameters()).device
+                out[batch.index] = method.encoder(self.inputs(batch.to(device).x)).float().cpu()
+        method.train(was_training)
+        return out
 
 
 class Metrics(pl.Callback):

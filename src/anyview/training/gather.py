@@ -1,5 +1,6 @@
 """Embeddings of all processes, with gradient. The only place that knows processes exist, with the loop."""
 
+import os
 from typing import Any
 
 import torch
@@ -19,6 +20,13 @@ class _AllGather(torch.autograd.Function):
         grad = grad.contiguous()
         dist.all_reduce(grad)  # every process holds the whole loss: what it owes to my part is summed here
         return grad[dist.get_rank()]
+
+
+def launched(devices: int = 1) -> tuple[int, int]:
+    """``(rank, processes)`` as the launcher says before processes have met: torchrun, SLURM through it, or
+    Lightning starting ``devices`` copies of this command."""
+    rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
+    return rank, int(os.environ.get("WORLD_SIZE", devices))
 
 
 def world_size() -> int:

@@ -16,6 +16,7 @@ from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, Modality, modality
 from anyview.training.config import Config, check_options, option_parser, plain
+from anyview.training.gather import launched
 from anyview.training.optim import with_defaults
 from anyview.training.options import OptimizerOptions, TrainingOptions
 from anyview.training.precision import pick_device, pick_precision
@@ -66,9 +67,9 @@ class Plan:
         length = (
             f"{self.training.minutes:g} min"
             if self.training.minutes is not None
-            else f"{self.training.epochs} epochs of {self.steps_per_epoch} steps"
+            else f"{counted(self.training.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
         )
-        cores = f"{torch.get_num_threads()} cores" if self.device.type == "cpu" else str(self.device)
+        cores = counted(torch.get_num_threads(), "core") if self.device.type == "cpu" else str(self.device)
         facts = [self.dataset.name, self.modality.describe(self.dataset.spec), *self.dataset.describe()]
         if self.dataset.train.label is not None:
             facts.append("labels hidden from pretraining")
@@ -81,6 +82,11 @@ class Plan:
             ),
             ("budget", f"{length} · batch {self.batch_size} · seed {self.seed}"),
         ]
+
+
+def counted(n: int | None, noun: str) -> str:
+    """``1 epoch``, ``20 epochs``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def method_class(name: str) -> type[Method]:
@@ -236,8 +242,9 @@ def _resolved(training: TrainingOptions, samples: int) -> TrainingOptions:
     if batch < 2:
         raise InputError(f"batch size {batch} leaves nothing to compare; two is the least")
     batch = min(batch, samples)
-    if batch % training.devices:
-        raise InputError(f"batch size {batch} does not divide among {training.devices} processes")
+    processes = launched(training.devices)[1]
+    if batch % processes:
+        raise InputError(f"batch size {batch} does not divide among {processes} processes")
     epochs = training.epochs
     if epochs is None and training.minutes is None:
         epochs = default_epochs(samples, batch)

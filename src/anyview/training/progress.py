@@ -68,6 +68,7 @@ class Progress(pl.Callback):
                 f"training  {10 * self._tenth:3d} % · {seconds_text(module.budget.elapsed)} · "
                 + self._figures("ok"),
                 highlight=False,
+                soft_wrap=True,
             )
 
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:

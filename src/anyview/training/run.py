@@ -15,8 +15,9 @@ from anyview.data.loader import Loader
 from anyview.errors import InputError, RunError
 from anyview.files import write_json, write_text, write_yaml
 from anyview.training.artifacts import write_embedding, write_samples
-from anyview.training.callbacks import Checkpoints, Ending, Metrics
+from anyview.training.callbacks import Checkpoints, Ending, Metrics, Relabel
 from anyview.training.config import Config
+from anyview.training.gather import launched
 from anyview.training.health import Health
 from anyview.training.memory import keep_freed_memory
 from anyview.training.model import Model
@@ -36,9 +37,16 @@ class Interrupted(Exception):
 def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
     """The folder of a new run, created. Without ``out`` it is ``runs/METHOD-DATA``, numbered when taken.
 
+    Of several processes the first makes it and the others are told its name.
+
     Raises:
         InputError: when ``out`` holds something already or cannot be written.
     """
+    if launched()[0] != 0:
+        told = os.environ.get("ANYVIEW_RUN") or out
+        if told is None:
+            raise InputError("several processes need one run folder; name it with --out")
+        return Path(told)
     if out is None:
         stem = Path("runs") / f"{method}-{_slug(data_name)}"
         path, n = stem, 1
@@ -61,6 +69,7 @@ def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
         raise InputError(
             f"cannot write to {path} ({error.strerror}); name another folder with --out"
         ) from error
+    os.environ["ANYVIEW_RUN"] = str(path)  # for the processes that are started from here
     return path
 
 
@@ -76,12 +85,14 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         RunError: when numbers go bad, the disk is full, or the run collapsed and was told to stop then.
         Interrupted: after SIGINT or SIGTERM; everything is saved.
     """
-    console = console or Console(quiet=True)
+    rank, processes = launched(plan.training.devices)
+    console = console if console is not None and rank == 0 else Console(quiet=True)
     checkpoint = last_checkpoint(run) if resume else None
     start_step = _step_of(checkpoint) if checkpoint else 0
-    if not resume:
-        _write_head(plan, run)
-    (run / "checkpoints").mkdir(exist_ok=True)
+    if rank == 0:
+        if not resume:
+            _write_head(plan, run)
+        (run / "checkpoints").mkdir(exist_ok=True)
 
     training, method = plan.training, plan.method
     if plan.device.type == "cpu":
@@ -91,8 +102,8 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         plan.dataset.train,
         plan.batch_size,
         seed=plan.seed,
-        rank=int(os.environ.get("LOCAL_RANK", 0)) if training.devices > 1 else 0,
-        world_size=training.devices,
+        rank=rank,
+        world_size=processes,
         start_step=start_step,
         workers=training.workers,
         pin=plan.device.type == "cuda",
@@ -108,10 +119,13 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         log_steps=training.log_steps,
     )
     checkpoints = Checkpoints(run / "checkpoints", training.checkpoint_minutes, training.checkpoint_steps)
+    relabel = Relabel(
+        plan.dataset.train, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch
+    )
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
     ending = Ending(checkpoints, metrics)
     trainer = _trainer(
-        plan, run, [metrics, checkpoints, ending, Progress(console, metrics, plan.modality.unit)]
+        plan, run, [relabel, metrics, checkpoints, ending, Progress(console, metrics, plan.modality.unit)]
     )
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
@@ -205,10 +219,13 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
             logger = TensorBoardLogger(run, name="tensorboard", version="")
         except ImportError as error:
             raise InputError('TensorBoard is not installed; pip install "anyview[tensorboard]"') from error
-    many = plan.training.devices > 1
+    _, processes = launched(plan.training.devices)
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", plan.training.devices))
+    many = processes > 1
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(plan.device.type, plan.device.type),
-        devices=plan.training.devices,
+        devices=devices,
+        num_nodes=processes // devices,
         strategy="ddp_find_unused_parameters_true" if many else "auto",
         sync_batchnorm=many and plan.device.type == "cuda",
         precision="bf16-mixed" if plan.training.precision == "bf16" else "32-true",
