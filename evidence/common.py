@@ -18,7 +18,7 @@ from anyview.evaluation.result import Figure
 from anyview.methods.base import Method
 from anyview.objectives.spectrum import rankme
 from anyview.training.model import Model
-from anyview.training.plan import make_plan
+from anyview.training.plan import make_plan, method_class
 from anyview.training.run import train
 
 
@@ -38,6 +38,8 @@ def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: An
         "training.epochs": epochs,
         "health": False,
     }
+    if method_class(method).needs != "tokens":
+        named |= {"encoder.name": "convnet-s", "encoder.width": 16}  # six convolutions, as small as they learn
     plan = make_plan(method, data, options=named, seed=seed)
     with tempfile.TemporaryDirectory() as run:
         return plan.method, train(plan, Path(run))

@@ -2,14 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 import anyview
 from anyview.cli.main import main
@@ -18,15 +16,6 @@ from anyview.training.supervised import train_supervised
 RNG = np.random.default_rng(0)
 LABEL = np.arange(60) % 3
 PIXELS = (RNG.integers(0, 60, (60, 8, 8)) + 60 * LABEL[:, None, None]).astype(np.uint8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Many small fits: threads only wait for each other, above all on a machine that has other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""Whole runs in processes of their own: killed, interrupted, and on two processes at once."""
+"""Whole runs in processes of their own: killed, interrupted, and on two processes at once.
+
+All have one thread: their number decides the order of sums, so runs that must agree need the same.
+"""
 
 import csv
 import math
@@ -31,15 +34,6 @@ OPTIONS = [
     "log_steps=2",
 ]
 DEADLINE = 90.0  # seconds that any of these may take on a busy machine
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """The number of threads decides the order of sums, so runs that must agree have the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +101,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory, data: str) -> dict[str, tupl
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, data: str) -> Path:
-    torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("whole") / "run"
     assert main(["pretrain", "simclr", data, *OPTIONS, "--out", str(run)]) == 0
     return run

@@ -93,12 +93,12 @@ def test_a_network_that_starts_as_a_point_is_collapsed() -> None:
 
 def test_a_network_that_starts_low_and_learns_is_not_collapsed() -> None:
     """An untrained transformer's mean dominates its output; that is where it starts, not a collapse."""
-    low = 30 * CONSTANT + HEALTHY
+    low = 100 * CONSTANT + HEALTHY
     health = measured(low)
     assert health.last["rank"] < 2
     for step in range(3):
         assert health.judge(step) is None
-    health.measure(Fake(20 * CONSTANT + HEALTHY))
+    health.measure(Fake(70 * CONSTANT + HEALTHY))
     assert health.judge(3) is None
     assert not health.collapsed
 

@@ -247,9 +247,10 @@ def test_minutes_end_the_run_and_the_schedule_with_it(tmp_path: Path) -> None:
     with (tmp_path / "metrics.csv").open(newline="") as f:
         rows = list(csv.DictReader(f))
     seconds, progress = [[float(row[k]) for row in rows] for k in ("seconds", "progress")]
-    assert 1.7 <= seconds[-1] <= 1.8 + 1.0
+    longest = max(b - a for a, b in pairwise(seconds))
+    assert 1.7 <= seconds[-1] <= 1.8 + 2 * longest + 0.1
     assert all(a <= b for a, b in pairwise(progress))
-    assert progress[-1] > 0.8
+    assert progress[-1] > 1 - (2 * longest + 0.1) / 1.8
     assert float(rows[-1]["lr"]) < 0.1 * max(float(row["lr"]) for row in rows)
 
 

@@ -58,8 +58,10 @@ def projector(
 
     SimCLR (arXiv:2002.05709, section 2.1): 2 layers. BYOL (arXiv:2006.07733, section 3.3): 2 layers, 4096 and
     256. VICReg's expander (arXiv:2105.04906, section 4.2): 3 layers of 8192. Barlow Twins
-    (arXiv:2103.03230, section 2.2): 3 layers of 8192, no bias.
+    (arXiv:2103.03230, section 2.2): 3 layers of 8192, no bias. No layers is no head: what goes in comes out.
     """
+    if layers == 0:
+        return nn.Sequential()
     return mlp([inputs, *[hidden] * (layers - 1), outputs], norm, last_norm, last_bias)
 
 

@@ -66,13 +66,13 @@ class Pretraining(pl.LightningModule):
         with torch.autocast(batch.index.device.type, enabled=False):
             views = self.method.views(batch.without_label())
         if self.cache_chunk:
-            sync = self.trainer.strategy.block_backward_sync  # type: ignore[attr-defined]
+            strategy: Any = self.trainer.strategy  # one that is alone has nothing to hold back
             terms = cached_step(
                 self.method,
                 views,
                 self._backward,
                 self.cache_chunk,
-                sync if world_size() > 1 else nullcontext,
+                strategy.block_backward_sync if world_size() > 1 else nullcontext,
             )
         else:
             terms = plain_step(self.method, views, self._backward)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anyview.training.options import OptimizerOptions
 
-LR = {"adamw": 1e-3, "sgd": 0.06, "lars": 0.3}
+LR = {"adamw": 2e-3, "sgd": 0.06, "lars": 0.3}
 DECAY = {"adamw": 0.05, "sgd": 1e-4, "lars": 1e-6}
 
 

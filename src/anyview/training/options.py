@@ -11,7 +11,7 @@ class OptimizerOptions:
     Args:
         name: adamw for small and medium batches, lars for batches of thousands, sgd with Nesterov momentum.
         lr: peak learning rate at a batch of 256; it scales with the square root of the batch for adamw and
-            linearly for sgd and lars. None takes 1e-3, 0.06 or 0.3.
+            linearly for sgd and lars. None takes 2e-3, 0.06 or 0.3.
         weight_decay: never on norms and biases. None takes 0.05 for adamw, 1e-4 for sgd, 1e-6 for lars.
         momentum: of sgd and lars.
         warmup: share of the schedule in which the rate rises from zero; a cosine to zero follows.

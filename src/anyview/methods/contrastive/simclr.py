@@ -25,7 +25,8 @@ class SimCLR(Method):
     the layer before it transfers better (section 4.2). The loss is NT-Xent, equation 1.
 
     Args:
-        hidden_dim: width of the projection head; None takes the encoder's width, as the paper does.
+        hidden_dim: width of the projection head; None takes the encoder's width, as the paper does, but 512
+            at least: a small encoder needs a head that can turn away from it.
         out_dim: width of the embeddings that are compared.
         layers: layers of the projection head: 2 as in the paper, 3 as in version 2, 1 linear, 0 none (its
             ablation in figure 8).
@@ -49,7 +50,7 @@ class SimCLR(Method):
     ) -> None:
         super().__init__(encoder, views)
         self.temperature = temperature
-        self.projector = projector(encoder.dim, hidden_dim or encoder.dim, out_dim, layers=layers)
+        self.projector = projector(encoder.dim, hidden_dim or max(512, encoder.dim), out_dim, layers=layers)
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
