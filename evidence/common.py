@@ -39,7 +39,10 @@ def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: An
         "health": False,
     }
     if method_class(method).needs != "tokens":
-        named |= {"encoder.name": "convnet-s", "encoder.width": 16}  # six convolutions, as small as they learn
+        named |= {
+            "encoder.name": "convnet-s",
+            "encoder.width": 16,
+        }  # six convolutions, as small as they learn
     plan = make_plan(method, data, options=named, seed=seed)
     with tempfile.TemporaryDirectory() as run:
         return plan.method, train(plan, Path(run))

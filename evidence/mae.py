@@ -6,16 +6,17 @@ CLAIM = (
     "MAE beats the untrained encoder by a linear probe and by nearest neighbours, and raw pixels by a linear "
     "probe; hiding three quarters of the patches is better than hiding a tenth."
 )
-BUDGET = 40
+BUDGET = 30
+BATCH = 64
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
     data = cifar10()
     full, little = [], []
     for seed in seeds:
-        _, model = pretrained("mae", data, seed, budget)
+        _, model = pretrained("mae", data, seed, budget, batch_size=BATCH)
         full.append(judged(model.embed_source, data))
-        _, easy = pretrained("mae", data, seed, budget, mask_ratio=0.1)
+        _, easy = pretrained("mae", data, seed, budget, batch_size=BATCH, mask_ratio=0.1)
         little.append(judged(easy.embed_source, data))
     untrained, raw = baselines(data, model, seeds)
     mae, tenth = Row.over("mae", full), Row.over("mae, a tenth hidden", little)

@@ -6,7 +6,7 @@ CLAIM = (
     "VICReg beats the untrained encoder and raw pixels by nearest neighbours; without the variance term the "
     "embeddings collapse to a point; without the covariance term they use fewer directions."
 )
-BUDGET = 30
+BUDGET = 25
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:

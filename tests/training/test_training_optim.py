@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from anyview.training.optim import LARS, build_optimizer, lr_factor, parameter_groups, peak_lr
+from anyview.training.optim import LARS, LR, build_optimizer, lr_factor, parameter_groups, peak_lr
 from anyview.training.options import OptimizerOptions
 
 
@@ -116,7 +116,8 @@ def test_peak_scales_with_the_batch() -> None:
     assert peak_lr(OptimizerOptions(name="adamw", lr=1.0), 1024) == pytest.approx(2.0)
     assert peak_lr(OptimizerOptions(name="sgd", lr=1.0), 1024) == pytest.approx(4.0)
     assert peak_lr(OptimizerOptions(name="lars", lr=1.0), 64) == pytest.approx(0.25)
-    assert peak_lr(OptimizerOptions(), 256) == pytest.approx(1e-3)
+    for name, lr in LR.items():
+        assert peak_lr(OptimizerOptions(name=name), 256) == pytest.approx(lr)
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5, 1.0])
