@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 from anyview._version import __version__
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from anyview.errors import InputError, RunError, unknown
 
+    warnings.showwarning = _warn
     try:
         if args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)
@@ -66,6 +68,10 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _fail(error: Exception, code: int, debug: bool) -> int:

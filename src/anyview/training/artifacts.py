@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from anyview.data.batch import Payload
+from anyview.data.loader import batches
 from anyview.data.source import Source
 from anyview.files import write_atomic
 from anyview.training.model import Model
@@ -44,12 +46,19 @@ def write_embedding(run: Path, model: Model, source: Source) -> None:
     arrays = {"vectors": model.embed_source(part).numpy(), "index": index.numpy()}
     if part.label is not None:
         arrays["label"] = part.label.numpy()
-    inputs = model.modality.inputs(part.fetch(torch.arange(len(part))).x, model.spec)
-    thumbs = model.modality.picture(inputs, model.spec)
-    if thumbs is not None:
-        step = max(1, thumbs.shape[1] // THUMB)
-        arrays["thumb"] = thumbs[:, ::step, ::step].numpy()
+    thumbs = [t for batch in batches(part, 128) if (t := _thumbs(model, batch.x)) is not None]
+    if thumbs:
+        arrays["thumb"] = np.concatenate(thumbs)
     write_atomic(run / "embedding.npz", lambda p: _save(p, arrays))
+
+
+def _thumbs(model: Model, x: Payload) -> np.ndarray | None:
+    """Small pictures of a batch, uint8 ``(batch, height, width, channels)``; None where there are none."""
+    pictures = model.modality.picture(model.modality.inputs(x, model.spec), model.spec)
+    if pictures is None:
+        return None
+    step = max(1, pictures.shape[1] // THUMB)
+    return pictures[:, ::step, ::step].numpy()
 
 
 def _part(samples: int, size: int, seed: int) -> torch.Tensor:

@@ -137,6 +137,8 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         kept = last_checkpoint(run)
         good = f" Last good checkpoint: step {_step_of(kept):,}." if kept else ""
         raise RunError(f"{error}.{good} Continue with: anyview resume {run}") from error
+    finally:
+        loader.close()
     if ending.interrupted is not None:
         raise Interrupted(run, trainer.global_step)
 
