@@ -11,7 +11,7 @@ CLAIM = (
     "BYOL beats the untrained encoder by nearest neighbours; without its predictor it collapses; with a fixed "
     "random target it still beats the untrained encoder, but stays below BYOL."
 )
-BUDGET = 20
+BUDGET = 15
 BATCH = 64  #: a teacher needs steps to move
 
 
@@ -20,15 +20,15 @@ def run(budget: int, seeds: list[int]) -> Evidence:
     full, fixed, bare, spreads, ranks = [], [], [], [], []
     for seed in seeds:
         _, model = pretrained("byol", data, seed, budget, batch_size=BATCH)
-        full.append(judged(model.embed_source, data))
+        full.append(judged(model.embed_source, data, ("knn",)))
         _, still = pretrained("byol", data, seed, budget, batch_size=BATCH, method__momentum=1.0)
-        fixed.append(judged(still.embed_source, data))
+        fixed.append(judged(still.embed_source, data, ("knn",)))
         method, lame = pretrained("byol", data, seed, budget, batch_size=BATCH, predictor=False)
-        bare.append(judged(lame.embed_source, data))
+        bare.append(judged(lame.embed_source, data, ("knn",)))
         z = projected(method, lame, method.projector)(data.splits["test"])
         spreads.append(float(dimension_std(z)) * math.sqrt(z.shape[1]))
         ranks.append(judged(lambda s, m=method, n=lame: projected(m, n, m.projector)(s), data, ())["rank"])
-    untrained, raw = baselines(data, model, seeds)
+    untrained, raw = baselines(data, model, seeds, ("knn",))
     byol, target = Row.over("byol", full), Row.over("byol, fixed random target", fixed)
     collapsed = Row.over("byol, no predictor", bare)
     spread, rank = (float(torch.tensor(v).max()) for v in (spreads, ranks))

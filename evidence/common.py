@@ -114,9 +114,10 @@ class Evidence:
     checks: list[Check]
 
 
-def baselines(data: Dataset, model: Model, seeds: list[int]) -> tuple[Row, Row]:
+def baselines(
+    data: Dataset, model: Model, seeds: list[int], protocols: Iterable[str] = ("knn", "linear")
+) -> tuple[Row, Row]:
     """The model's encoder untrained, over seeds, and raw features."""
-    untrained = [judged(model.untrained(data.train, seed).embed_source, data) for seed in seeds]
-    return Row.over("untrained encoder", untrained), Row.over(
-        model.modality.raw_name, [judged(model.raw, data)]
-    )
+    untrained = [judged(model.untrained(data.train, seed).embed_source, data, protocols) for seed in seeds]
+    raw = Row.over(model.modality.raw_name, [judged(model.raw, data, protocols)])
+    return Row.over("untrained encoder", untrained), raw

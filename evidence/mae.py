@@ -6,7 +6,7 @@ CLAIM = (
     "MAE beats the untrained encoder by a linear probe and by nearest neighbours, and raw pixels by a linear "
     "probe; hiding three quarters of the patches is better than hiding a tenth."
 )
-BUDGET = 30
+BUDGET = 20
 BATCH = 64
 
 

@@ -322,7 +322,7 @@ def test_the_page_stays_small_with_photographs(run, monkeypatch):
     assert page.stat().st_size < 3_000_000
     assert tracemalloc.get_traced_memory()[1] < 200_000_000
     tracemalloc.stop()
-    assert page.read_text().count("data-i=") == 1500
+    assert page.read_text().count("data-i=") == 1000
 
 
 def test_titles_and_masks_of_masked_methods(run):

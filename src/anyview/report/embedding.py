@@ -12,7 +12,7 @@ from anyview.report.pictures import sheet, to_rgb
 from anyview.report.projection import flat_map, spectrum
 from anyview.report.record import Record
 
-MAP_POINTS = 1500
+MAP_POINTS = 1000
 COLOURS = 10  # groups that one can still tell apart
 
 

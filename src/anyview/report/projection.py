@@ -36,5 +36,5 @@ def flat_map(vectors: Float[np.ndarray, "n dim"], seed: int = 0) -> tuple[Float[
         flat[:, : min(2, reduced.shape[1])] = reduced[:, :2]
         return flat, "first two principal components"
     perplexity = min(30.0, (n - 1) / 3)
-    flat = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    flat = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed).fit_transform(reduced)
     return flat.astype(np.float64), f"PCA to {reduced.shape[1]} dimensions, then t-SNE"
