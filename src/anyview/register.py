@@ -14,11 +14,12 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from anyview.errors import unknown
 
 Kind = Literal["method", "objective", "layer", "evaluation", "analysis", "adaptation"]
+KINDS: tuple[str, ...] = get_args(Kind)
 ROOMS = ("methods", "objectives", "encoders", "evaluation", "analysis", "adaptation")
 T = TypeVar("T")
 

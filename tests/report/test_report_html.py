@@ -80,6 +80,8 @@ def make_run(run: Path, points: int = 60) -> Path:
     data = {
         "name": "digits",
         "modality": "image",
+        "unit": "images",
+        "raw_name": "raw pixels",
         "description": "image 1 x 8 x 8",
         "facts": ["1,437 train, 360 test"],
         "label_names": [f"digit {i}" for i in range(10)],

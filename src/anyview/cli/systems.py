@@ -5,7 +5,9 @@ import json
 from rich.table import Table
 
 from anyview.cli.common import Parser, console
-from anyview.register import systems
+from anyview.errors import unknown
+from anyview.modalities import modality
+from anyview.register import KINDS, systems
 
 
 def run(args: list[str]) -> int:
@@ -14,6 +16,10 @@ def run(args: list[str]) -> int:
     p.add_argument("--kind", help="only those of this kind: method, objective, evaluation, ...")
     p.add_argument("--json", action="store_true", help="print as JSON")
     found = p.parse_all(args)
+    if found.kind is not None and found.kind not in KINDS:
+        raise unknown("kind", found.kind, KINDS)
+    if found.modality is not None:
+        modality(found.modality)
     listed = systems(found.modality, found.kind)
     if found.json:
         print(json.dumps([s.record() for s in listed], indent=2))

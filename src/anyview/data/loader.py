@@ -109,6 +109,8 @@ class Loader:
 
 def batches(source: Source, batch_size: int, workers: int | None = None) -> Iterator[Batch]:
     """All samples once and in order, the last batch as small as it comes."""
+    if batch_size < 1:
+        raise InputError(f"batch size is {batch_size}; give 1 or more")
     parts = torch.arange(len(source)).split(batch_size)
     count = _worker_count(source, workers)
     if count == 0:

@@ -130,8 +130,7 @@ def hub(name: str) -> Any:
     """A dataset of the Hugging Face Hub by ``owner/name``; code that comes with a dataset is never run.
 
     Raises:
-        InputError: when ``datasets`` is not installed, or the Hub has no such dataset.
-        RunError: when the Hub cannot be reached.
+        InputError: when ``datasets`` is not installed, or the Hub has no such dataset or cannot be reached.
     """
     try:
         import datasets
@@ -146,7 +145,9 @@ def hub(name: str) -> Any:
             f"no folder {name}, and the Hugging Face Hub gives no dataset of that name"
         ) from error
     except OSError as error:
-        raise RunError(f"no folder {name}, and the Hugging Face Hub cannot be reached") from error
+        raise InputError(
+            f"no folder {name}, and the Hugging Face Hub cannot be reached to look there"
+        ) from error
 
 
 def fetch(name: str, remote: Remote) -> Path:

@@ -25,12 +25,14 @@ def mlp(
         last_bias: whether the last linear layer has a bias; one before a norm never has.
 
     Raises:
-        InputError: for an unknown norm or fewer than two widths.
+        InputError: for an unknown norm or fewer than two widths, or one below 1.
     """
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
     if len(dims) < 2:
         raise InputError(f"an MLP needs an input and an output width, not {dims}")
+    if min(dims) < 1:
+        raise InputError(f"the widths of an MLP are 1 or more, not {dims}")
     Norm = NORMS[norm]
     layers: list[nn.Module] = []
     for i, (inputs, outputs) in enumerate(pairwise(dims)):

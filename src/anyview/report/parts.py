@@ -4,12 +4,10 @@ from html import escape
 
 from anyview.report.record import Record
 
-UNITS = {"image": "images", "audio": "recordings", "series": "recordings", "text": "texts", "table": "rows"}
-
 
 def unit(record: Record) -> str:
     """What this run's samples are called."""
-    return UNITS.get(str(record.data.get("modality")), "samples")
+    return str(record.data.get("unit") or "samples")
 
 
 def missing(text: str) -> str:

@@ -14,7 +14,7 @@ def quality(record: Record, command: str) -> str:
     """Plot and table; rows that were lost stay in. ``command`` is what to run when nothing was judged yet."""
     if not record.evaluation:
         return missing("Not judged yet. With labels at hand:") + f"<pre>{escape(command)}</pre>"
-    raw = "raw pixels" if record.data.get("modality") == "image" else "raw features"
+    raw = str(record.data.get("raw_name") or "raw features")
     heads = columns(record.evaluation, raw, str(record.option("method.name", "method") or "pretrained"))
     plots = [
         _plot([r for r in record.evaluation if r.metric == metric and "pretrained" in r.figures], raw)

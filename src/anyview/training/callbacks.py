@@ -149,6 +149,14 @@ class Metrics(pl.Callback):
         self._health_cost, self._health_at = 0.0, 0.0
         self._columns: list[str] = list(METRICS)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know of its health: how it began, and what has happened."""
+        return self.health.state() if self.health is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if self.health is not None:
+            self.health.load_state(state_dict)
+
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
         if trainer.is_global_zero and self.path.exists():
@@ -186,6 +194,8 @@ class Metrics(pl.Callback):
         self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
         if trainer.is_global_zero:
             self._append(row)
+            if trainer.logger is not None:
+                trainer.logger.log_metrics(row, trainer.global_step)
 
     def _watch(self, trainer: pl.Trainer, module: Pretraining) -> dict[str, float]:
         """Measures health, at most a fiftieth of the time; every process stays in step because all measure."""

@@ -104,6 +104,8 @@ def check_options(
                 else str(hint).replace("typing.", "")
             )
             raise InputError(f'option "{key}" of {method} takes {wanted}; got {value!r}') from error
+        if section != "training" and type(config[key]) is int and config[key] < 0:
+            raise InputError(f'option "{key}" of {method} counts something; it cannot be {value}')
     values = config.as_dict() if isinstance(config, Namespace) else dict(config)
     return {s: dict(values.get(s) or {}) for s in SECTIONS if s != "encoder"}, encoder
 

@@ -140,6 +140,15 @@ class Health:
             return f"No collapse, but few directions are in use (effective rank {rank:.1f} of {of:.0f})."
         return f"No collapse (effective rank {rank:.0f} of {of:.0f})."
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, in plain types."""
+        events = [asdict(e) for e in self.events]
+        return {"first": self.first, "events": events, "collapsed": self.collapsed, "suspect": self._suspect}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.first, self.collapsed, self._suspect = state["first"], state["collapsed"], state["suspect"]
+        self.events = [Event(**e) for e in state["events"]]
+
     def record(self) -> dict[str, Any]:
         """Content of health.json."""
         return {

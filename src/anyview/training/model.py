@@ -137,9 +137,12 @@ class Model:
         encoder, extra = registry.load(folder)
         if not {"modality", "spec"} <= set(extra):
             raise InputError(f"{folder}/config.json does not say what it was trained on (modality, spec)")
-        return Model(
-            encoder, modality(extra["modality"]), extra["spec"], run=path if folder != path else None
-        )
+        kind = modality(str(extra["modality"]))
+        try:
+            kind.inputs(torch.zeros(1, *extra["spec"]["shape"]), extra["spec"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{folder}/config.json has a spec that describes no {kind.name}") from error
+        return Model(encoder, kind, extra["spec"], run=path if folder != path else None)
 
     def __repr__(self) -> str:
         name = self.encoder.config["name"]

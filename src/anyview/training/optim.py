@@ -64,9 +64,11 @@ def lr_factor(progress: float, warmup: float) -> float:
 
 
 class LARS(torch.optim.Optimizer):
-    """Layer-wise adaptive rate scaling for SGD with momentum (You et al., 2017, arXiv:1708.03888, algorithm 1).
+    """Layer-wise adaptive rate scaling for SGD with momentum (You et al., 2017, arXiv:1708.03888).
 
-    Each matrix moves by ``lr * trust * |w| / |g + decay * w|``; groups with ``adapt`` false (norms, biases)
+    The variant of published joint-embedding code: the trust ratio is ``trust * |w| / |g + decay * w|`` and the
+    rate stands outside the momentum (algorithm 1 divides by ``|g| + decay * |w|`` and has it inside). Matrices
+    adapt; groups with ``adapt`` false (norms, biases)
     take a plain step, as every published recipe of joint embedding does.
     """
 

@@ -1,7 +1,19 @@
 """What a user may set of the loop and the optimiser; each option is declared here and nowhere else."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from anyview.errors import InputError
+
+
+def check_range(options: Any, ranges: dict[str, tuple[float, float]]) -> None:
+    """Raises InputError for an option outside its range, bounds included; None is left to the defaults."""
+    for name, (low, high) in ranges.items():
+        value = getattr(options, name)
+        if value is not None and not (low <= value <= high and math.isfinite(value)):
+            wanted = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+            raise InputError(f"{name} is {value:g}; it can be {wanted}")
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,12 @@ class OptimizerOptions:
     momentum: float = 0.9
     warmup: float = 0.05
     clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        above, share = (0.0, math.inf), (0.0, 1.0)
+        check_range(
+            self, {"lr": above, "weight_decay": above, "clip": above, "momentum": share, "warmup": share}
+        )
 
 
 @dataclass(frozen=True)
@@ -62,3 +80,8 @@ class TrainingOptions:
     health: bool = True
     stop_on_collapse: bool = False
     tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        some, none = (1.0, math.inf), (0.0, math.inf)
+        check_range(self, {"devices": some, "log_steps": some, "cache_chunk": none, "workers": none})
+        check_range(self, {"checkpoint_minutes": none, "checkpoint_steps": none})

@@ -1,6 +1,7 @@
 """What will be done, fully resolved and checked, before anything is written."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 import anyview.data as data_room
 from anyview import register
 from anyview._version import __version__
-from anyview.data.source import Dataset
+from anyview.data.source import Dataset, Source
 from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, Modality, modality
@@ -168,6 +169,7 @@ def make_plan(
         if method_options.get(key) is None:
             method_options[key] = value
     built = cls(network, views, **method_options)
+    _try(built, dataset.train)
     training = replace(training, device=device.type, precision=pick_precision(training.precision, device))  # type: ignore[arg-type]
 
     config = plain(
@@ -218,6 +220,14 @@ def plan_from_config(config: Config, data: Any = None) -> Plan:
     )
 
 
+def _try(method: Method, source: Source) -> None:
+    """One step on a few samples, without gradient: a value that cannot work shows before anything is written."""
+    with torch.no_grad():
+        views = method.eval().views(source.fetch(torch.arange(min(4, len(source)))).without_label())
+        method.loss(**method(views))
+    method.train()
+
+
 def _path(data: Any) -> str | None:
     if isinstance(data, str | Path):
         return str(Path(data).resolve()) if Path(data).exists() else str(data)
@@ -232,7 +242,7 @@ def _resolved(training: TrainingOptions, samples: int) -> TrainingOptions:
     """
     if training.epochs is not None and training.minutes is not None:
         raise InputError("give epochs or minutes, not both")
-    if (training.minutes is not None and training.minutes <= 0) or (
+    if (training.minutes is not None and not 0 < training.minutes < math.inf) or (
         training.epochs is not None and training.epochs < 1
     ):
         raise InputError(

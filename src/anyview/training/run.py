@@ -87,7 +87,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     """
     rank, processes = launched(plan.training.devices)
     console = console if console is not None and rank == 0 else Console(quiet=True)
-    checkpoint = last_checkpoint(run) if resume else None
+    checkpoint = _checkpoint_of(plan, run) if resume else None
     start_step = _step_of(checkpoint) if checkpoint else 0
     if rank == 0:
         if not resume:
@@ -185,6 +185,26 @@ def last_checkpoint(run: Path) -> Path | None:
     return None
 
 
+def _checkpoint_of(plan: Plan, run: Path) -> Path | None:
+    """The checkpoint to go on from; None when the run ended before its first one.
+
+    Raises:
+        InputError: when there are checkpoints and none can be read, or they are of another method or network.
+    """
+    checkpoint, first = last_checkpoint(run), run / "checkpoints" / "last.ckpt"
+    if checkpoint is None:
+        if first.exists():
+            raise InputError(f"{first} cannot be read, nor one before it; start anew with another --out")
+        return None
+    held = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    own = {f"method.{name}": value.shape for name, value in plan.method.state_dict().items()}
+    if own != {name: value.shape for name, value in held.items()}:
+        raise InputError(
+            f"{checkpoint} is not of this run's {plan.name}: config.yaml says another method or network"
+        )
+    return checkpoint
+
+
 def _step_of(checkpoint: Path) -> int:
     return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
 
@@ -197,6 +217,8 @@ def _write_head(plan: Plan, run: Path) -> None:
         {
             "name": dataset.name,
             "modality": dataset.modality,
+            "unit": plan.modality.unit,
+            "raw_name": plan.modality.raw_name,
             "description": plan.modality.describe(dataset.spec),
             "facts": dataset.describe(),
             "label_names": dataset.label_names,

@@ -74,7 +74,7 @@ def whole(
         size: height and width of the result; the shorter side in ``spec`` when None.
     """
     check_images(images, spec["shape"][0])
-    size = size or default_size(spec)
+    size = default_size(spec) if size is None else size
     batch, _, height, width = images.shape
     if (height, width) == (size, size):
         x = images / 255 if images.dtype == torch.uint8 else images.float()
@@ -147,7 +147,7 @@ def two_views(
             views are solarised in the second view only.
         asymmetric: the two distributions of BYOL, whose saturation is 0.4 s, instead of one for both views.
     """
-    size = size or default_size(spec)
+    size = default_size(spec) if size is None else size
     shared = (size, crop_scale, flip, jitter, strength, grayscale)
     if not asymmetric:
         return ImageViews([(_pipeline(*shared, blur, solarise or 0.0), 2)], spec["mean"], spec["std"])
@@ -184,7 +184,7 @@ def multi_view(
         blur: probability of a Gaussian blur; when None, 0.5 for views above 64 pixels and 0 for smaller ones.
         solarise: probability of inverting bright pixels.
     """
-    size = size or default_size(spec)
+    size = default_size(spec) if size is None else size
     pipeline = _pipeline(size, crop_scale, flip, jitter, strength, grayscale, blur, solarise)
     return ImageViews([(pipeline, count)], spec["mean"], spec["std"])
 
@@ -223,7 +223,7 @@ def multi_crop(
         blur: probability of a Gaussian blur; when None, 0.5 for views above 64 pixels and 0 for smaller ones.
         solarise: probability of inverting bright pixels.
     """
-    size = size or default_size(spec)
+    size = default_size(spec) if size is None else size
     local_size = local_size or min(size, max(8, round(size * 3 / 56) * 8))
     shared = (flip, jitter, strength, grayscale, blur, solarise)
     parts = [
@@ -248,5 +248,7 @@ def plain_view(
         crop_scale: smallest and largest share of the image's area in the crop.
         flip: probability of mirroring left to right.
     """
-    pipeline = ImagePipeline(size or default_size(spec), crop_scale, flip=flip, jitter=0.0, grayscale=0.0)
+    pipeline = ImagePipeline(
+        default_size(spec) if size is None else size, crop_scale, flip=flip, jitter=0.0, grayscale=0.0
+    )
     return ImageViews([(pipeline, 1)], spec["mean"], spec["std"])
