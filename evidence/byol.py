@@ -11,7 +11,7 @@ CLAIM = (
     "BYOL beats the untrained encoder by nearest neighbours; without its predictor it collapses; with a fixed "
     "random target it still beats the untrained encoder, but stays below BYOL."
 )
-BUDGET = 15
+BUDGET = 20
 BATCH = 64  #: a teacher needs steps to move
 
 

@@ -1,48 +1,41 @@
 """VICReg on 8,000 images of CIFAR-10 at 16 pixels, with each of its two guards taken away."""
 
+from anyview.objectives.spectrum import rankme
 from evidence.common import Check, Evidence, Row, baselines, cifar10, judged, pretrained, projected
 
 CLAIM = (
     "VICReg beats the untrained encoder and raw pixels by nearest neighbours; without the variance term the "
     "embeddings collapse to a point; without the covariance term they use fewer directions."
 )
-BUDGET = 20
+BUDGET = 25
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
     data = cifar10()
-    full, loose, still, ranks = [], [], [], {"full": [], "no covariance": [], "no variance": []}
+    variants = {
+        "vicreg": {},
+        "vicreg, no covariance": {"covariance": 0.0},
+        "vicreg, no variance": {"variance": 0.0, "covariance": 0.0},
+    }
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     for seed in seeds:
-        for name, kept, options in (
-            ("full", full, {}),
-            ("no covariance", loose, {"covariance": 0.0}),
-            ("no variance", still, {"variance": 0.0, "covariance": 0.0}),
-        ):
-            method, trained = pretrained("vicreg", data, seed, budget, **options)
-            kept.append(judged(trained.embed_source, data, ("knn",)))
-            ranks[name].append(judged(projected(method, trained, method.expander), data, ())["rank"])
-            model = trained
+        for name, options in variants.items():
+            method, model = pretrained("vicreg", data, seed, budget, **options)
+            z = projected(method, model, method.expander)(data.splits["test"])
+            figures = judged(model.embed_source, data, ("knn",))
+            # the hinge keeps the deviation of an expanded dimension at 1; rank knows no size, so it cannot
+            # tell a point from a sphere
+            runs[name].append(
+                figures | {"rank of z": float(rankme(z)), "deviation of z": float(z.std(0).mean())}
+            )
     untrained, raw = baselines(data, model, seeds, ("knn",))
-    vicreg = Row.over("vicreg", full)
-    rank = {name: sum(values) / len(values) for name, values in ranks.items()}
+    vicreg, loose, still = (Row.over(name, found) for name, found in runs.items())
     return Evidence(
-        [
-            untrained,
-            raw,
-            vicreg,
-            Row.over("vicreg, no covariance", loose),
-            Row.over("vicreg, no variance", still),
-        ],
+        [untrained, raw, vicreg, loose, still],
         [
             Check("knn above untrained", vicreg["knn"] - untrained["knn"], 5),
-            Check("knn above raw pixels", vicreg["knn"] - raw["knn"], 3),
-            Check(
-                "effective rank of expanded embeddings, over that without covariance",
-                rank["full"] / rank["no covariance"],
-                2,
-            ),
-            Check(
-                "effective rank of expanded embeddings without variance", rank["no variance"], 2, below=True
-            ),
+            Check("knn above raw pixels", vicreg["knn"] - raw["knn"], 1),
+            Check("rank of z, times that without covariance", vicreg["rank of z"] / loose["rank of z"], 2),
+            Check("deviation of z without variance, of 1", still["deviation of z"], 0.1, below=True),
         ],
     )
