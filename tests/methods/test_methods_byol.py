@@ -71,4 +71,5 @@ def test_the_two_views_come_from_two_distributions() -> None:
 
 def test_momentum_scales_with_the_data() -> None:
     small, large = BYOL.scaled(1_000, 64)["momentum"], BYOL.scaled(1_281_167, 4096)["momentum"]
-    assert small < large == pytest.approx(0.996)
+    assert 0.9 < small < large
+    assert 0.99 <= large <= 0.996  # between the settings of 300 and of 1,000 epochs
