@@ -42,7 +42,7 @@ def build() -> ModuleType:
 def root(build: ModuleType, tmp_path: Path) -> Path:
     """A checkout with no evidence, whose pages are up to date."""
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"before\n{build.BEGIN}\nold\n{build.END}\nafter\n")
+    (tmp_path / "README.md").write_text(f"before\n{build.BEGIN}\nstale lines\n{build.END}\nafter\n")
     build.evidence_folder = lambda: tmp_path / "results"
     assert build.main([], tmp_path) == 0
     return tmp_path
@@ -62,7 +62,7 @@ def test_check_passes_when_nothing_changed(build: ModuleType, root: Path) -> Non
     text = (root / "README.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "stale lines" not in text
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/systems.md"])
