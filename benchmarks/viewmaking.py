@@ -14,6 +14,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from anyview.data.batch import Batch
+from anyview.training.memory import keep_freed_memory
 from anyview.views.image import two_views
 
 #: side of a view -> side of the images, images a batch, probability of blur
@@ -23,6 +24,7 @@ CASES = {32: (32, 256, 0.0), 224: (256, 64, 0.5)}
 def speed(images: Path, rounds: int, seconds: float) -> dict[str, Any]:
     """Images a second (two views each), both libraries in turn for ``seconds`` in each of ``rounds``."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as in training; both sides have it
     with threadpool_limits(1):
         return {str(side): _case(images, side, rounds, seconds) for side in CASES}
 
