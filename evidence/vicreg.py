@@ -34,7 +34,7 @@ def run(budget: int, seeds: list[int]) -> Evidence:
         [untrained, raw, vicreg, loose, still],
         [
             Check("knn above untrained", vicreg["knn"] - untrained["knn"], 5),
-            Check("knn above raw pixels", vicreg["knn"] - raw["knn"], 1),
+            Check("knn above raw pixels", vicreg["knn"] - raw["knn"], 3),
             Check("rank of z, times that without covariance", vicreg["rank of z"] / loose["rank of z"], 2),
             Check("deviation of z without variance, of 1", still["deviation of z"], 0.1, below=True),
         ],
