@@ -51,7 +51,7 @@ def overview(rows: list[Record]) -> str:
     listed = [(f"`{r['id']}`", f"{r['title']} ({paper(r)})", r["year"], data(r), state(r)) for r in rows]
     parts = (
         ("data", NAMES),
-        ("encoders", [*registry.names(), "timm:NAME"]),
+        ("encoders", registry.names()),
         ("evaluation", PROTOCOLS),
     )
     there = [(what, " ".join(f"`{name}`" for name in names)) for what, names in parts]

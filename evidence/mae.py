@@ -1,6 +1,6 @@
 """MAE on 8,000 images of CIFAR-10 at 16 pixels: what masking much is worth."""
 
-from evidence.common import Check, Evidence, Row, baselines, cifar10, judged, pretrained
+from evidence.common import Check, Evidence, Figures, baselines, cifar10, judged, over_seeds, pretrained
 
 CLAIM = (
     "MAE beats the untrained encoder by a linear probe and by nearest neighbours, and raw pixels by a linear "
@@ -10,18 +10,21 @@ BUDGET = 20
 BATCH = 64
 
 
-def run(budget: int, seeds: list[int]) -> Evidence:
+def one(budget: int, seed: int) -> Figures:
     data = cifar10()
-    full, little = [], []
-    for seed in seeds:
-        _, model = pretrained("mae", data, seed, budget, batch_size=BATCH)
-        full.append(judged(model.embed_source, data))
-        _, easy = pretrained("mae", data, seed, budget, batch_size=BATCH, mask_ratio=0.1)
-        little.append(judged(easy.embed_source, data))
-    untrained, raw = baselines(data, model, seeds)
-    mae, tenth = Row.over("mae", full), Row.over("mae, a tenth hidden", little)
+    _, model = pretrained("mae", data, seed, budget, batch_size=BATCH)
+    _, easy = pretrained("mae", data, seed, budget, batch_size=BATCH, mask_ratio=0.1)
+    return baselines(data, model, seed) | {
+        "mae": judged(model.embed_source, data),
+        "mae, a tenth hidden": judged(easy.embed_source, data),
+    }
+
+
+def run(budget: int, seeds: list[int]) -> Evidence:
+    rows = over_seeds(one, budget, seeds)
+    untrained, raw, mae, tenth = rows.values()
     return Evidence(
-        [untrained, raw, mae, tenth],
+        list(rows.values()),
         [
             Check("linear above untrained", mae["linear"] - untrained["linear"], 5),
             Check("knn above untrained", mae["knn"] - untrained["knn"], 3),

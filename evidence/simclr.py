@@ -1,6 +1,16 @@
 """SimCLR on 8,000 images of CIFAR-10 at 16 pixels, with its own ablations."""
 
-from evidence.common import Check, Evidence, Row, baselines, cifar10, judged, pretrained, projected
+from evidence.common import (
+    Check,
+    Evidence,
+    Figures,
+    baselines,
+    cifar10,
+    judged,
+    over_seeds,
+    pretrained,
+    projected,
+)
 
 CLAIM = (
     "SimCLR beats the untrained encoder and raw pixels by nearest neighbours; the layer before the head is better "
@@ -10,22 +20,24 @@ BUDGET = 25
 HEAD = 32  #: its output is narrower than the encoder's (64), as 128 is than 2,048 in the paper
 
 
-def run(budget: int, seeds: list[int]) -> Evidence:
+def one(budget: int, seed: int) -> Figures:
     data = cifar10()
-    full, heads, crops, headless = [], [], [], []
-    for seed in seeds:
-        method, model = pretrained("simclr", data, seed, budget, out_dim=HEAD)
-        full.append(judged(model.embed_source, data))
-        heads.append(judged(projected(method, model, method.projector), data))
-        _, cropped = pretrained("simclr", data, seed, budget, out_dim=HEAD, jitter=0.0, grayscale=0.0)
-        crops.append(judged(cropped.embed_source, data))
-        _, bare = pretrained("simclr", data, seed, budget, layers=0)
-        headless.append(judged(bare.embed_source, data))
-    untrained, raw = baselines(data, model, seeds)
-    simclr, z = Row.over("simclr", full), Row.over("simclr, output of the head", heads)
-    crop, none = Row.over("simclr, crop and flip only", crops), Row.over("simclr, no head", headless)
+    method, model = pretrained("simclr", data, seed, budget, out_dim=HEAD)
+    _, crop = pretrained("simclr", data, seed, budget, out_dim=HEAD, jitter=0.0, grayscale=0.0)
+    _, bare = pretrained("simclr", data, seed, budget, layers=0)
+    return baselines(data, model, seed) | {
+        "simclr": judged(model.embed_source, data),
+        "simclr, output of the head": judged(projected(method, model, method.projector), data),
+        "simclr, crop and flip only": judged(crop.embed_source, data),
+        "simclr, no head": judged(bare.embed_source, data),
+    }
+
+
+def run(budget: int, seeds: list[int]) -> Evidence:
+    rows = over_seeds(one, budget, seeds)
+    untrained, raw, simclr, z, crop, none = rows.values()
     return Evidence(
-        [untrained, raw, simclr, z, crop, none],
+        list(rows.values()),
         [
             Check("knn above untrained", simclr["knn"] - untrained["knn"], 6),
             Check("knn above raw pixels", simclr["knn"] - raw["knn"], 3),

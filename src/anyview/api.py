@@ -15,7 +15,7 @@ from anyview.files import write_json, write_text
 from anyview.report.html import write_report
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, plan_from_config
-from anyview.training.run import new_run_folder, read_config, train
+from anyview.training.run import new_run_folder, read_config, read_spec, train
 
 
 def pretrain(
@@ -92,7 +92,7 @@ def resume(run: str | Path, data: Any = None, *, console: Console | None = None)
     config = read_config(run)
     if (run / "encoder" / "config.json").is_file():
         return Model.load(run)
-    model = train(plan_from_config(config, data), run, console=console, resume=True)
+    model = train(plan_from_config(config, data, read_spec(run)), run, console=console, resume=True)
     write_report(run)
     return model
 

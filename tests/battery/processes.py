@@ -5,14 +5,13 @@ import sys
 
 import torch
 import torch.distributed as dist
-from samples import SAMPLES, build, fixed_masks, uncoupled
+from cells import build, cells, double, fixed_masks, uncoupled
 
 from anyview.data.batch import Batch
 from anyview.objectives.contrastive import nt_xent
 from anyview.objectives.reconstruction import masked_reconstruction
 from anyview.objectives.regression import cosine_regression
 from anyview.objectives.variance import barlow_twins, vicreg
-from anyview.register import systems
 from anyview.training.gather import gather
 from anyview.training.step import as_terms, cached_step, plain_step
 
@@ -32,9 +31,8 @@ OBJECTIVES = {
 
 
 def cases() -> list[str]:
-    able = [(s.id, m) for s in systems(kind="method") for m in SAMPLES if {"any", m} & set(s.modalities)]
     return [f"objective {name}" for name in OBJECTIVES] + [
-        f"method {system} {kind} {how}" for system, kind in able for how in ("plain", "cached")
+        f"method {system} {kind} {how}" for system, kind in cells() for how in ("plain", "cached")
     ]
 
 
@@ -64,7 +62,7 @@ def compute(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
 
 
 def _double(batch: Batch) -> Batch:
-    return batch.with_x(batch.x.double())
+    return batch.with_x(double(batch.x))
 
 
 def _averaged(values: dict[str, torch.Tensor], world: int) -> dict[str, torch.Tensor]:

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from samples import SAMPLES, build
+from cells import SAMPLES, build, cells
 
-from anyview.register import systems
 from anyview.training.callbacks import Checkpoints
 from anyview.training.module import Pretraining
 from anyview.training.optim import build_optimizer
@@ -18,13 +17,7 @@ from anyview.training.plan import make_plan
 from anyview.training.run import train
 from anyview.training.step import as_terms, plain_step, seed_step
 
-CELLS = [
-    (system.id, kind)
-    for system in systems(kind="method")
-    for kind in SAMPLES
-    if {"any", kind} & set(system.modalities)
-]
-every_cell = pytest.mark.parametrize(("system", "kind"), CELLS)
+every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 
 
 def loss_of(method, batch, seed: int = 1) -> torch.Tensor:

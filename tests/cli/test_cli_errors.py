@@ -113,7 +113,7 @@ def fails(args: list[str], capsys: pytest.CaptureFixture, code: int = 2) -> str:
         ("pretrain simclr good.npy --modality smell", 'no modality "smell"'),
         ("pretrain simclr good.npy --size 0", "size"),
         ("pretrain simclr good.npy --label y", "label"),
-        ("pretrain mae good.npy --encoder convnet-s", "vit-nano"),
+        ("pretrain mae good.npy --encoder convnet-s", "transformer-nano"),
         ("pretrain simclr nowhere.npy", 'no "nowhere.npy"'),
         ("pretrain simclr nowhere/photos/2024", "nowhere"),
         ("pretrain simclr cifar", 'did you mean "cifar10"?'),

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 import anyview.data as data
-from anyview.data import found as found_module
 from anyview.data import named
+from anyview.data import parts as parts_module
 from anyview.data.readers import image as image_reader
 from anyview.errors import InputError, RunError
 
@@ -75,9 +75,10 @@ def test_label_columns(tmp_path):
     by_text = data.open(path, label="text")
     assert (by_text.label_names, by_text.train.label.tolist()) == (["a", "b"], [1, 0, -1, 1])
     score = write(tmp_path / "score.parquet", label=[0.5, 1.5, 2.5, 3.5])
-    assert data.open(score).train.label is None  # fractions are no classes
-    with pytest.raises(InputError, match="no classes"):
-        data.open(score, label="label")
+    targets = data.open(score)  # fractions are no classes
+    assert targets.train.label.tolist() == [0.5, 1.5, 2.5, 3.5]
+    assert (targets.train.label.dtype, targets.label_names) == (torch.float32, None)
+    assert any("targets 0.5 to 3.5" in fact for fact in targets.describe())
     with pytest.raises(InputError, match=r'^data.parquet has no column "knid"; did you mean "kind"'):
         data.open(path, label="knid")
     with pytest.raises(
@@ -114,7 +115,7 @@ def test_large_tables_are_memory_mapped_and_stream(tmp_path, monkeypatch):
     path = write(tmp_path / "data.parquet", 40, label=list(range(40)))
     held = everything(data.open(path).train)
     monkeypatch.setenv("ANYVIEW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(found_module, "MAX_TABLE_BYTES", 0)
+    monkeypatch.setattr(parts_module, "MAX_TABLE_BYTES", 0)
     monkeypatch.setattr(image_reader, "MAX_HELD_BYTES", 0)
     for _ in range(2):
         found = data.open(path)

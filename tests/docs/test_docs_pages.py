@@ -161,6 +161,8 @@ def test_the_evidence_of_contributing_is_what_the_runner_takes() -> None:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(ROOT))
     try:
+        from evidence import common
+
         exec(files(CONTRIBUTING)["evidence/simsiam.py"], module.__dict__)
     finally:
         sys.path.remove(str(ROOT))
@@ -169,15 +171,20 @@ def test_the_evidence_of_contributing_is_what_the_runner_takes() -> None:
     class Fake:
         embed_source = None
 
+    def here(one, budget, seeds):
+        found = [one(budget, seed) for seed in seeds]
+        return {name: common.Row.over(name, [f[name] for f in found]) for name in found[0]}
+
     vars(module).update(
         {
             "cifar10": lambda: None,
             "pretrained": lambda method, data, seed, epochs: (seen.append((method, seed, epochs)), Fake()),
             "judged": lambda embed, data: {"knn": 40.0 + len(seen), "linear": 40.0, "rank": 9.0},
-            "baselines": lambda data, model, seeds: (
-                module.Row.over("untrained encoder", [{"knn": 30.0}] * 2),
-                module.Row.over("raw pixels", [{"knn": 31.0}]),
-            ),
+            "baselines": lambda data, model, seed: {
+                "untrained encoder": {"knn": 30.0},
+                "raw pixels": {"knn": 31.0},
+            },
+            "over_seeds": here,
         }
     )
     found = module.run(module.BUDGET, [0, 1])

@@ -7,15 +7,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anyview.encoders import build, load, names, save
-from anyview.encoders.registry import default_patch
+from anyview.encoders.tokenizers.image import default_patch
 from anyview.errors import InputError, RunError
 
+INPUT = {"modality": "image", "shape": [3, 16, 16]}
 TINY = {"convnet-s": {"width": 4}, "resnet18": {"width": 4}, "vit-nano": {"dim": 12, "depth": 1}}
 
 
 def test_every_name_builds():
     with torch.device("meta"):  # shapes only
-        built = {name: build(name, (3, 32, 32)) for name in names()}
+        built = {name: build(name, (3, 32, 32)) for name in names("image") if ":" not in name}
     assert built["resnet18-w32"].dim == 256
     sizes = {name: sum(p.numel() for p in encoder.parameters()) / 1e6 for name, encoder in built.items()}
     assert 0.1 < sizes["convnet-s"] < 0.3
@@ -46,8 +47,8 @@ def test_options_override():
         ("vit-nano", (3, 32, 32), {"heads": True}, "option heads of encoder vit-nano cannot be True"),
         ("convnet-s", (3, 32, 32), {"width": 0}, "option width of encoder convnet-s cannot be 0"),
         ("vit-nano", (3, 32, 32), {"mlp_ratio": float("nan")}, "option mlp_ratio .* cannot be nan"),
-        ("convnet-s", (32, 32), {}, "takes images of"),
-        ("convnet-s", (3, 0, 32), {}, "takes images of"),
+        ("convnet-s", (32, 32), {}, "images have a shape"),
+        ("convnet-s", (3, 0, 32), {}, "images have a shape"),
     ],
 )
 def test_what_cannot_be_built(name, shape, options, message):
@@ -62,7 +63,7 @@ def test_round_trip_is_bit_equal(name, tmp_path):
     save(encoder, tmp_path / "encoder", extra={"spec": {"shape": [3, 16, 16]}})
     again, extra = load(tmp_path / "encoder")
     assert extra == {"spec": {"shape": [3, 16, 16]}}
-    assert again.config == encoder.config == {"name": name, "shape": [3, 16, 16], **TINY[name]}
+    assert again.config == encoder.config == {"name": name, "input": INPUT, **TINY[name]}
     assert not again.training
     for key, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[key]), key
@@ -135,9 +136,16 @@ def test_weights_that_do_not_fit_name_the_first_wrong_tensor(folder):
         ("[" * 100_000, "not valid JSON"),
         ("[]", "no encoder's config"),
         ('{"name": "convnet-s"}', "no encoder's config"),
-        ('{"name": "convnet-s", "shape": ["a", 1, 1]}', "no encoder's config"),
-        ('{"name": "convnet-x", "shape": [3, 16, 16]}', "no encoder"),
-        ('{"name": "convnet-s", "shape": [3, 16, 16], "x": 1}', 'no option "x"'),
+        ('{"name": "convnet-s", "input": {"shape": [1, 1, 1]}}', "no encoder's config"),
+        (
+            '{"name": "convnet-s", "input": {"modality": "image", "shape": ["a", 1, 1]}}',
+            "images have a shape",
+        ),
+        ('{"name": "convnet-x", "input": {"modality": "image", "shape": [3, 16, 16]}}', "no encoder"),
+        (
+            '{"name": "convnet-s", "input": {"modality": "image", "shape": [3, 16, 16]}, "x": 1}',
+            'no option "x"',
+        ),
     ],
 )
 def test_broken_configs(folder, text, message):

@@ -68,5 +68,5 @@ def test_pictures_show_what_was_left_and_what_was_rebuilt(method: MAE) -> None:
 
 
 def test_an_encoder_that_cannot_drop_is_refused_with_one_that_can() -> None:
-    with pytest.raises(InputError, match="convnet-s cannot; try --encoder vit-nano"):
+    with pytest.raises(InputError, match="convnet-s cannot; try --encoder transformer-nano"):
         MAE(build("convnet-s", (3, 16, 16)), plain_view(SPEC))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from anyview.data.source import MemorySource
 from anyview.errors import InputError
 from anyview.modalities import modality
 
@@ -17,7 +18,8 @@ def test_pictures_undo_the_normalisation() -> None:
 
 
 def test_raw_features_are_pixels_of_32_at_most() -> None:
-    raw = modality("image").raw(torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8), SPEC)
+    x = torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8)
+    raw = modality("image").raw(MemorySource("image", SPEC, x), SPEC)(x)
     assert raw.shape == (2, 3 * 32 * 32)
 
 

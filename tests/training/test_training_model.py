@@ -108,7 +108,7 @@ def test_untrained_norms_know_the_data() -> None:
 
 def test_raw_features_are_the_pixels_in_order() -> None:
     model, x = model_of(), pixels()
-    raw = model.raw(open_data(x).train, batch_size=7)
+    raw = model.raw(open_data(x).train, batch_size=7)(open_data(x).train)
     assert raw.shape == (30, 64)
     flat = x.flatten(1).float()
     expected = (flat / 255 - model.spec["mean"][0]) / model.spec["std"][0]

@@ -34,7 +34,7 @@ def pixels(n: int = 40, side: int = 8) -> torch.Tensor:
         ("simclr", {"options": {"batch_size": 9, "devices": 2}}, "9 does not divide among 2 processes"),
         ("simclr", {"options": {"device": "quantum"}}, 'no device "quantum"'),
         ("simclr", {"modality_name": "imge"}, 'no modality "imge"; did you mean "image"?'),
-        ("mae", {"encoder": "resnet18"}, "try --encoder vit-nano"),
+        ("mae", {"encoder": "resnet18"}, "try --encoder transformer-nano"),
     ],
 )
 def test_what_cannot_work_is_one_line(method: str, options: dict, says: str) -> None:
@@ -69,7 +69,7 @@ def test_what_the_user_leaves_open_follows_from_the_data() -> None:
     assert plan.batch_size == 32
     assert plan.training.epochs == 200
     assert plan.training.minutes is None
-    assert plan.config["encoder"] == {"name": "convnet-s", "shape": [1, 8, 8]}
+    assert plan.config["encoder"] == {"name": "convnet-s", "input": {"modality": "image", "shape": [1, 8, 8]}}
     assert plan.config["training"]["device"] in ("cpu", "cuda", "mps")
     assert plan.config["training"]["precision"] in ("fp32", "bf16")
     assert plan.budget().steps == 200 * (40 // 32)
@@ -133,7 +133,11 @@ def test_a_configuration_repeats_itself(method: str, tmp_path) -> None:
 def test_options_of_the_encoder_are_kept() -> None:
     x = pixels()
     plan = make_plan("simclr", x, options={"encoder.width": 8}, encoder="convnet-s")
-    assert plan.config["encoder"] == {"name": "convnet-s", "shape": [1, 8, 8], "width": 8}
+    assert plan.config["encoder"] == {
+        "name": "convnet-s",
+        "input": {"modality": "image", "shape": [1, 8, 8]},
+        "width": 8,
+    }
     assert plan_from_config(plan.config, x).method.encoder.dim == plan.method.encoder.dim
 
 

@@ -67,7 +67,7 @@ def run(args: list[str]) -> int:
     p = parser()
     found, rest = p.parse_known_args(args)
     if found.help:
-        _help(p, found.method)
+        _help(p, found.method, found.modality or "image")
         return 0
     options = _options(p, found, rest)
     if not found.method or not found.data:
@@ -184,8 +184,8 @@ def _from_file(found: argparse.Namespace) -> dict[str, Any]:
     for key in ("anyview", "out"):
         config.pop(key, None)
     options = flatten(config)
-    for key in ("views.needs", "encoder.shape"):
-        options.pop(key, None)
+    for key in [k for k in options if k == "views.needs" or k.startswith("encoder.input.")]:
+        options.pop(key)
     if isinstance(options.get("encoder"), str):
         options["encoder.name"] = options.pop("encoder")
     if found.encoder:
@@ -197,14 +197,14 @@ def _from_file(found: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def _help(p: Parser, method: str | None) -> None:
+def _help(p: Parser, method: str | None, kind: str) -> None:
     p.print_help()
     if method is None:
         return
     cls = method_class(method)
     about = (cls.__doc__ or "").split("Args:")[0].rstrip()
-    print(f"\noptions of {method} (give any with --set NAME=VALUE or --NAME VALUE)\n{about}\n")
-    for action in option_parser(cls, views_factory(cls, modality("image")))._actions:
+    print(f"\noptions of {method} on {kind} data (give any with --set NAME=VALUE or --NAME VALUE)\n{about}\n")
+    for action in option_parser(cls, views_factory(cls, modality(kind)))._actions:
         if "." not in action.dest:
             continue
         default = action.default if not isinstance(action.default, argparse.Namespace) else None

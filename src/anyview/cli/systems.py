@@ -6,14 +6,18 @@ from rich.table import Table
 
 from anyview.cli.common import Parser, console
 from anyview.errors import unknown
-from anyview.modalities import modality
+from anyview.modalities import NAMES, modality
 from anyview.register import KINDS, systems
+from anyview.training.plan import obstacle
 
 
 def run(args: list[str]) -> int:
     p = Parser("systems", "List the published systems that are implemented, and the evidence for each.")
     p.add_argument("--modality", help="only those usable on this modality")
     p.add_argument("--kind", help="only those of this kind: method, objective, evaluation, ...")
+    p.add_argument(
+        "--grid", action="store_true", help="pretraining methods by kind of data: what runs on what"
+    )
     p.add_argument("--json", action="store_true", help="print as JSON")
     found = p.parse_all(args)
     if found.kind is not None and found.kind not in KINDS:
@@ -21,6 +25,8 @@ def run(args: list[str]) -> int:
     if found.modality is not None:
         modality(found.modality)
     listed = systems(found.modality, found.kind)
+    if found.grid:
+        return grid(found.modality, found.json)
     if found.json:
         print(json.dumps([s.record() for s in listed], indent=2))
         return 0
@@ -33,4 +39,30 @@ def run(args: list[str]) -> int:
         state = "none yet" if evidence is None else "holds" if evidence["holds"] else "does not hold"
         table.add_row(s.id, s.kind, str(s.year), state, s.title)
     out.print(table, soft_wrap=False)
+    return 0
+
+
+def grid(only: str | None, as_json: bool) -> int:
+    """Methods down, modalities across; below, why what does not run does not."""
+    kinds = [only] if only else list(NAMES)
+    cells = {s.id: {k: obstacle(s, k) for k in kinds} for s in systems(kind="method")}
+    if as_json:
+        rows = [
+            {"method": m, "modality": k, "runs": why is None, "why": why}
+            for m, row in cells.items()
+            for k, why in row.items()
+        ]
+        print(json.dumps(rows, indent=2))
+        return 0
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold" if out.is_terminal else "")
+    for head in ("method", *kinds):
+        table.add_column(head, no_wrap=True)
+    for m, row in cells.items():
+        table.add_row(m, *("yes" if why is None else "-" for why in row.values()))
+    out.print(table, soft_wrap=False)
+    for m, row in cells.items():
+        for why in row.values():
+            if why is not None:
+                out.print(f"- {m}: {why}", markup=False)
     return 0

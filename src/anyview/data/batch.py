@@ -2,13 +2,37 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-Payload = Any  # Tensor | Ragged | dict[str, Payload] | an object with .to() and __getitem__ (PyG Batch)
+Payload = Any  # Tensor | Leaf (Ragged, graphs) | dict[str, Payload]
+
+
+@runtime_checkable
+class Leaf(Protocol):
+    """What a payload may be made of besides tensors: samples of some kind, many in one object."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> "Leaf": ...
+
+    def to(self, *args: Any, **kwargs: Any) -> "Leaf":
+        """As of tensors; a dtype changes fractions only."""
+        ...
+
+    def pin_memory(self) -> "Leaf": ...
+
+    @staticmethod
+    def cat(leaves: Sequence[Any]) -> "Leaf":
+        """Their samples in one object, in order."""
+        ...
+
+    def kind(self) -> Any:
+        """What must agree for two to be put together: the shape of one sample, hashable."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,18 +82,27 @@ class Ragged:
         return Ragged(self.values[self.starts[index].repeat_interleave(length) + within], length)
 
     def to(self, *args: Any, **kwargs: Any) -> "Ragged":
-        device_only = {k: v for k, v in kwargs.items() if k in ("device", "non_blocking")}
-        values = self.values.to(*args, **kwargs)
-        return Ragged(
-            values, self.length.to(values.device, **{k: v for k, v in device_only.items() if k != "device"})
-        )
+        """Moves both; a dtype changes values that are fractions, never whole numbers or lengths."""
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+        kept = dtype if self.values.is_floating_point() else self.values.dtype
+        values = self.values.to(device, kept, non_blocking)
+        return Ragged(values, self.length.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Ragged":
         return Ragged(self.values.pin_memory(), self.length.pin_memory())
 
+    @staticmethod
+    def cat(parts: "Sequence[Ragged]") -> "Ragged":
+        """The samples of all parts, in order."""
+        return Ragged(torch.cat([x.values for x in parts]), torch.cat([x.length for x in parts]))
+
+    def kind(self) -> tuple[Any, ...]:
+        """The shape of one step."""
+        return ("ragged", tuple(self.values.shape[1:]))
+
 
 def payload_map(x: Payload, f: Callable[[Any], Any]) -> Payload:
-    """Applies ``f`` to every leaf (tensor, Ragged, PyG batch) of a payload."""
+    """Applies ``f`` to every leaf (tensor, Ragged, graphs) of a payload."""
     return {k: payload_map(v, f) for k, v in x.items()} if isinstance(x, dict) else f(x)
 
 
@@ -83,18 +116,14 @@ def payload_cat(xs: Sequence[Payload]) -> Payload:
     first = xs[0]
     if isinstance(first, dict):
         return {k: payload_cat([x[k] for x in xs]) for k in first}
-    if isinstance(first, Ragged):
-        return Ragged(torch.cat([x.values for x in xs]), torch.cat([x.length for x in xs]))
-    return torch.cat(list(xs))
+    return torch.cat(list(xs)) if isinstance(first, Tensor) else type(first).cat(xs)
 
 
 def payload_shape(x: Payload) -> Any:
     """What must agree for two payloads to go through a network together: the shape of one sample."""
     if isinstance(x, dict):
         return tuple((k, payload_shape(v)) for k, v in x.items())
-    if isinstance(x, Ragged):
-        return ("ragged", tuple(x.values.shape[1:]))
-    return tuple(x.shape[1:])
+    return tuple(x.shape[1:]) if isinstance(x, Tensor) else x.kind()
 
 
 @dataclass(frozen=True)

@@ -1,136 +1,22 @@
-"""What lies at a place, before anyone knows its modality: files, tables, arrays or objects, by split."""
+"""Looks at a path or an object and says what parts it holds, by split."""
 
-import contextlib
-import hashlib
-import json
 import os
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
+from anyview.data import tables
+from anyview.data.parts import SPLIT_NAMES, Archive, Arrays, Files, Found, Objects, Part, readable
 from anyview.errors import InputError, nearest
 
-#: other names that people give to splits
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-#: a table above this is memory-mapped from an Arrow file in the cache, in bytes
-MAX_TABLE_BYTES = 2**30
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 _X = {"x", "image", "images", "data", "sample", "samples"}
+#: arrays that say of an archive that it is no plain list of samples
+_MORE = {"edge_index", "graph_ptr", "voxels", "volume"}
 _Y = {"y", "label", "labels", "target", "targets"}
-
-
-@dataclass
-class Files:
-    """Files below a folder; ``paths`` are relative to ``root`` and sorted."""
-
-    root: Path
-    paths: list[str]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
-@dataclass
-class Table:
-    """Columns in Arrow form, read when a reader asks for them; relative paths start from ``folder``."""
-
-    name: str
-    schema: pa.Schema
-    rows: int
-    files: list[Path] = field(default_factory=list)
-    held: pa.Table | None = None
-    folder: Path | None = None
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def columns(self, names: list[str]) -> pa.Table:
-        if self.held is not None:
-            return self.held.select(names)
-        with readable(self.name, "a Parquet file"):
-            return pa.concat_tables([_read_parquet(path, names) for path in self.files])
-
-    def class_names(self, column: str) -> list[str] | None:
-        """Names of the classes of an integer column, from the schema's metadata."""
-        metadata = self.schema.metadata or {}
-        own = b"label_names" if column == "label" else f"{column}_names".encode()
-        if own in metadata:
-            return [str(name) for name in json.loads(metadata[own])]
-        names = self.feature(column).get("names")
-        return None if names is None else [str(name) for name in names]
-
-    def feature(self, column: str) -> dict[str, Any]:
-        """What Hugging Face's metadata say of a column; empty when they say nothing."""
-        metadata = (self.schema.metadata or {}).get(b"huggingface", b"{}")
-        features = json.loads(metadata).get("info", {}).get("features", {})
-        feature = features.get(column) if isinstance(features, dict) else None
-        return feature if isinstance(feature, dict) else {}
-
-    def head(self, column: str, rows: int = 8) -> pa.ChunkedArray:
-        """The first values of a column, without reading the rest."""
-        if self.held is not None:
-            return self.held.column(column).slice(0, rows)
-        with readable(self.name, "a Parquet file"):
-            batches = pq.ParquetFile(self.files[0]).iter_batches(rows, columns=[column])
-            first = next(iter(batches), None)
-        return pa.chunked_array(
-            [first.column(0)] if first is not None else [], self.schema.field(column).type
-        )
-
-
-@dataclass
-class Arrays:
-    """One array of all samples, and perhaps their labels."""
-
-    x: np.ndarray | torch.Tensor
-    y: Any = None
-    label_names: list[str] | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-@dataclass
-class Objects:
-    """Anything with a length that gives a sample, or (sample, label), by number."""
-
-    items: Any
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-Part = Files | Table | Arrays | Objects
-
-
-@dataclass
-class Found:
-    """All that was found at one place: a part of one kind for every split."""
-
-    name: str
-    splits: dict[str, Part]
-
-    @property
-    def first(self) -> Part:
-        return self.splits.get("train", next(iter(self.splits.values())))
 
 
 def look(data: Any, name: str | None = None) -> Found:
@@ -143,7 +29,7 @@ def look(data: Any, name: str | None = None) -> Found:
         return _look_at_path(Path(data).expanduser())
     if isinstance(data, Mapping):
         return _join(data, name)
-    tried = (kind(data) for kind in (_arrays, _hugging_face, _objects))
+    tried = (kind(data) for kind in (_arrays, tables.of_object, _objects))
     part = next((part for part in tried if part is not None), None)
     if part is None:
         raise InputError(
@@ -153,31 +39,41 @@ def look(data: Any, name: str | None = None) -> Found:
     return Found(name or _kind(data), {"train": part})
 
 
-@contextlib.contextmanager
-def readable(name: str, what: str) -> Iterator[None]:
-    """Turns the errors of a broken file into one line."""
-    try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} cannot be read as {what} ({_one_line(error)})") from error
-
-
 # ---- paths
 
 
 def _look_at_path(path: Path) -> Found:
     if path.is_dir():
-        tables = sorted(p for p in path.glob("*.parquet") if not p.name.startswith("."))
-        return _parquet(path, tables) if tables else _folder(path)
+        return _tables_or_archives(path) or _folder(path)
     if not path.exists():
         raise missing(path)
-    if path.suffix == ".parquet":
-        return _parquet(path, [path])
+    if path.suffix in tables.ENDINGS:
+        return tables.of_files(path, [path])
     if path.suffix in (".npy", ".npz"):
         return _numpy_file(path)
     return Found(path.name, {"train": Files(path.parent, [path.name])})
+
+
+def _tables_or_archives(path: Path) -> Found | None:
+    """A folder of Parquet files, whatever lies beside them; or of nothing but CSV, JSON or NumPy archives."""
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    parquet = [p for p in files if p.suffix == ".parquet"]
+    if parquet:
+        return tables.of_files(path, parquet)
+    endings = {p.suffix for p in files}
+    if (
+        not files
+        or len(endings) > 1
+        or any(p.is_dir() and not p.name.startswith(".") for p in path.iterdir())
+    ):
+        return None
+    if endings <= {".csv", ".tsv", ".jsonl"}:
+        return tables.of_files(path, files)
+    if endings == {".npz"}:
+        named = {SPLIT_NAMES.get(p.stem.lower(), p.stem): _numpy_file(p) for p in files}
+        splits = {name: found.first for name, found in named.items()}
+        return Found(path.resolve().name, splits)
+    return None
 
 
 def missing(path: Path, names: Sequence[str] = ()) -> InputError:
@@ -229,50 +125,6 @@ def _walk(root: Path, below: str, seen: set[str]) -> Iterator[str]:
             yield from _walk(root, f"{path}/", seen)
 
 
-def _parquet(path: Path, files: list[Path]) -> Found:
-    """Every NAME.parquet is a split, NAME-00000-of-00005.parquet a part of one; a single file is train."""
-    grouped: dict[str, list[Path]] = {}
-    for file in files:
-        stem = re.sub(r"-\d+-of-\d+$", "", file.stem)
-        grouped.setdefault(SPLIT_NAMES.get(stem.lower(), stem), []).append(file)
-    if path.is_file():
-        grouped = {"train": files}
-    splits: dict[str, Part] = {}
-    order = list(dict.fromkeys(SPLIT_NAMES.values()))
-    for split in sorted(grouped, key=lambda s: (order.index(s) if s in order else len(order), s)):
-        parts = grouped[split]
-        with readable(parts[0].name, "a Parquet file"):
-            rows = sum(pq.read_metadata(file).num_rows for file in parts)
-            schema = pq.read_schema(parts[0])
-        splits[split] = Table(parts[0].name, schema, rows, parts, folder=parts[0].parent)
-    return Found(path.resolve().stem if path.is_file() else path.resolve().name, splits)
-
-
-def _read_parquet(path: Path, names: list[str]) -> pa.Table:
-    """Columns of a Parquet file; above ``MAX_TABLE_BYTES`` memory-mapped from an Arrow file in the cache."""
-    file = pq.ParquetFile(path)
-    held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-    if held <= MAX_TABLE_BYTES:
-        return file.read(names)
-    stat = path.stat()
-    key = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns, names])
-    copy = cache_folder() / "arrow" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"
-    if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        part = copy.with_name(f".{copy.name}.{os.getpid()}")
-        schema = pa.schema([file.schema_arrow.field(name) for name in names])
-        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for batch in file.iter_batches(1024, columns=names):
-                writer.write_batch(batch.select(names).cast(schema))
-        part.replace(copy)
-    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
-
-
-def cache_folder() -> Path:
-    """Where fetched and converted data are kept: $ANYVIEW_CACHE, else ~/.cache/anyview."""
-    return Path(os.environ.get("ANYVIEW_CACHE") or "~/.cache/anyview").expanduser()
-
-
 # ---- arrays
 
 
@@ -298,6 +150,8 @@ def _numpy_file(path: Path) -> Found:
             splits.setdefault(split, {})["x"] = array
         elif _Y & set(words):
             splits.setdefault(split, {})["y"] = array
+    if path.suffix == ".npz" and (_MORE & set(arrays) or not any("x" in part for part in splits.values())):
+        return Found(path.stem, {"train": Archive(path.name, arrays)})
     whole = {split: part for split, part in splits.items() if "x" in part}
     if not whole:
         raise InputError(
@@ -317,7 +171,7 @@ def _arrays(data: Any) -> Arrays | None:
     return None
 
 
-# ---- datasets of other libraries
+# ---- other objects
 
 
 def _join(data: Mapping[str, Any], name: str | None) -> Found:
@@ -333,23 +187,6 @@ def _join(data: Mapping[str, Any], name: str | None) -> Found:
     return Found(name or "data", parts)
 
 
-def _hugging_face(data: Any) -> Table | None:
-    if not (type(data).__module__.startswith("datasets.") and hasattr(data, "features")):
-        return None
-    if not hasattr(data, "__len__"):
-        raise InputError("this Hugging Face dataset streams; load it without streaming=True")
-    features = {name: _feature(feature) for name, feature in data.features.items()}
-    held = data.with_format("arrow")[:]
-    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
-    held = held.replace_schema_metadata(metadata)
-    return Table(str(data.info.dataset_name or "data"), held.schema, held.num_rows, held=held)
-
-
-def _feature(feature: Any) -> dict[str, Any]:
-    names = getattr(feature, "names", None)
-    return {"_type": type(feature).__name__, **({"names": list(names)} if names else {})}
-
-
 def _objects(data: Any) -> Objects | None:
     by_number = hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, bytes)
     return Objects(data) if by_number else None
@@ -357,7 +194,3 @@ def _objects(data: Any) -> Objects | None:
 
 def _kind(data: Any) -> str:
     return type(data).__name__
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,6 +1,11 @@
-"""Labels as people keep them (names, numbers with gaps, nulls) -> int64 from 0, and names of the classes."""
+"""Labels as people keep them (names, numbers with gaps, nulls) -> int64 from 0, and names of the classes.
 
+Columns of fractions are targets of a regression and stay float32, NaN where unknown.
+"""
+
+import math
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -8,7 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from anyview.data.found import Files, Found, Table
+from anyview.data.parts import Files, Found, Table
 from anyview.errors import InputError, nearest
 
 UNKNOWN = -1
@@ -86,15 +91,19 @@ def _item(split: str, item: Any) -> int | str | None:
     return None if whole == UNKNOWN else whole
 
 
+#: columns taken for labels unasked, the first that there is: of classes, then of a regression
+COLUMNS, TARGETS = ("label", "y"), ("label", "target", "score")
+
+
 def of_table(found: Found, label: str | None) -> tuple[Labels, list[str] | None]:
-    """Labels from a column of tables: ``label``, or the column of that name when there is one."""
-    column = label or "label"
+    """Labels from a column of tables: ``label``, or the column with a usual name when there is one."""
+    column = label or label_column(found.first.schema)  # type: ignore[union-attr]
     raw: dict[str, Any] = {}
     names = None
     for split, part in found.splits.items():
         assert isinstance(part, Table)
         raw[split] = None
-        if column in part.schema.names and (label or _holds_classes(part.schema.field(column).type)):
+        if column is not None and column in part.schema.names:
             raw[split] = part.columns([column]).column(column)
             names = names or part.class_names(column)
         elif label is not None:
@@ -102,7 +111,30 @@ def of_table(found: Found, label: str | None) -> tuple[Labels, list[str] | None]
             hint = f'; did you mean "{guess}"?' if guess else ""
             listed = ", ".join(part.schema.names)
             raise InputError(f'{part.name} has no column "{label}"{hint} (columns: {listed})')
+    known = [value.type for value in raw.values() if value is not None]
+    if known and all(pa.types.is_floating(kind) for kind in known) and not _whole(raw):
+        return {s: None if v is None else _targets(v) for s, v in raw.items()}, None
     return encode(raw, names)
+
+
+def label_column(schema: pa.Schema) -> str | None:
+    """The column that is taken for labels when none is named, or None."""
+    kinds = {name: schema.field(name).type for name in schema.names}
+    classes = (name for name in COLUMNS if name in kinds and _holds_classes(kinds[name]))
+    targets = (name for name in TARGETS if name in kinds and pa.types.is_floating(kinds[name]))
+    return next(chain(classes, targets), None)
+
+
+def _whole(raw: Mapping[str, Any]) -> bool:
+    """Whether all known values are whole numbers, as classes are that a null made floats."""
+    return all(
+        v is None or all(x is None or x != x or float(x).is_integer() for x in v.to_pylist())
+        for v in raw.values()
+    )
+
+
+def _targets(column: pa.ChunkedArray) -> Tensor:
+    return torch.tensor([math.nan if v is None else v for v in column.to_pylist()], dtype=torch.float32)
 
 
 def _holds_classes(kind: pa.DataType) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from anyview.data.found import Arrays, Found, cache_folder, look
+from anyview.data.found import look
+from anyview.data.parts import Arrays, Found, cache_folder
 from anyview.errors import InputError, RunError, unknown
 
 #: how datasets on the Hugging Face Hub are called

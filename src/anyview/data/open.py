@@ -1,10 +1,12 @@
 """The one door for data: ``open`` takes whatever holds samples and says what it found."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anyview.data.found import Found, look, missing
+from anyview.data.found import look, missing
 from anyview.data.named import HUB_NAME, NAMED, hub, is_name, named
+from anyview.data.parts import Found
 from anyview.data.readers import readers
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import Dataset
@@ -18,6 +20,7 @@ def open(
     label: str | None = None,
     size: int | None = None,
     split: str | None = None,
+    like: dict[str, Any] | None = None,
 ) -> Dataset:
     """Opens anything that holds samples.
 
@@ -31,6 +34,8 @@ def open(
         label: column of the labels; None takes ``label`` when it is there. Pretraining never sees labels.
         size: how large a sample is held, in the modality's unit (images: side of the canvas in pixels).
         split: opens this split only.
+        like: spec of data opened before, such as ``model.spec``: samples are read as those were, with their
+            canvas, vocabulary and scale, so that a network trained on those can read these.
 
     Raises:
         InputError: when there is nothing, nothing readable, or no such column, split or modality.
@@ -43,14 +48,14 @@ def open(
             raise unknown("split", split, found.splits, f"in {found.name}")
         found = Found(found.name, {split: found.splits[split]})
     reader = _reader(found, modality)
-    return reader.read(found, label=label, size=size)
+    return reader.read(found, label=label, size=size, like=like)
 
 
 def _only(dataset: Dataset, split: str | None) -> Dataset:
     if split is None:
         return dataset
     part = {split: dataset.split(split)}
-    return Dataset(dataset.name, dataset.modality, part, dataset.skipped, dataset.notes)
+    return replace(dataset, splits=part, unlabelled=None)
 
 
 def _find(data: Any) -> Found:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from anyview.data.batch import Batch, Payload, payload_len, payload_map
@@ -49,7 +49,7 @@ class Source:
     Attributes:
         modality: name of the reader that made it.
         spec: what one sample looks like, in JSON's types; the same for all splits of a dataset.
-        label: ``(samples,)`` int64 or None; -1 stands for unknown.
+        label: ``(samples,)`` int64 classes with -1 for unknown, float32 targets with NaN for unknown, or None.
         label_names: the class of each label, or None.
         in_memory: whether ``fetch`` is a mere copy, so that workers would only cost.
         skipped: what could not be read so far; shared by all splits of a dataset.
@@ -62,7 +62,7 @@ class Source:
         modality: str,
         spec: Spec,
         count: int,
-        label: Int[Tensor, "samples"] | None = None,
+        label: Shaped[Tensor, "samples"] | None = None,
         label_names: list[str] | None = None,
         skipped: list[Skipped] | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class MemorySource(Source):
         modality: str,
         spec: Spec,
         payload: Payload,
-        label: Int[Tensor, "samples"] | None = None,
+        label: Shaped[Tensor, "samples"] | None = None,
         label_names: list[str] | None = None,
         skipped: list[Skipped] | None = None,
     ) -> None:
@@ -135,7 +135,7 @@ class StreamSource(Source):
         items: Items,
         decode: Callable[[Any], Any],
         where: Callable[[int], str],
-        label: Int[Tensor, "samples"] | None = None,
+        label: Shaped[Tensor, "samples"] | None = None,
         label_names: list[str] | None = None,
         skipped: list[Skipped] | None = None,
         collate: Callable[[list[Any]], Payload] = torch.stack,
@@ -177,6 +177,7 @@ class Dataset:
         splits: ``train``, ``validation``, ``test`` as found, or names of its own.
         skipped: what could not be read; streaming splits add to it when they meet more.
         notes: what the reader has to say about the samples (sizes, conversions), in words.
+        unlabelled: what pretraining reads when it is more than ``train``, such as all nodes of a graph.
     """
 
     name: str
@@ -184,10 +185,16 @@ class Dataset:
     splits: dict[str, Source]
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unlabelled: Source | None = None
+
+    @property
+    def pretraining(self) -> Source:
+        """What is pretrained on: ``train``, unless there is more that needs no labels."""
+        return self.train if self.unlabelled is None else self.unlabelled
 
     @property
     def train(self) -> Source:
-        """What is pretrained on: the split called train, or the only split there is."""
+        """What is learned from: the split called train, or the only split there is."""
         if len(self.splits) == 1:
             return next(iter(self.splits.values()))
         return self.split("train")
@@ -245,7 +252,15 @@ class Dataset:
         """Facts for print, most telling first: counts, sizes, classes, what was left out."""
         facts = [", ".join(f"{len(source):,} {name}" for name, source in self.splits.items()), *self.notes]
         labels = [source.label for source in self.splits.values() if source.label is not None]
-        if labels:
+        if labels and labels[0].is_floating_point():
+            known = torch.cat(labels)
+            known = known[known.isfinite()]
+            facts.append(
+                f"targets {float(known.min()):.3g} to {float(known.max()):.3g}"
+                if len(known)
+                else "no targets"
+            )
+        elif labels:
             known = torch.cat(labels)
             classes = len(known[known >= 0].unique())
             facts.append(f"{classes:,} class{'es' if classes != 1 else ''}")
@@ -270,7 +285,8 @@ def _hold_out(source: Source, fraction: float, seed: int) -> Tensor:
     """``(samples,)`` bool: which to hold out, ``fraction`` of every class to within one sample."""
     count = len(source)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    label = torch.zeros(count, dtype=torch.int64) if source.label is None else source.label
+    classes = source.label is not None and not source.label.is_floating_point()
+    label = source.label if classes and source.label is not None else torch.zeros(count, dtype=torch.int64)
     order = order[label[order].argsort(stable=True)]  # by class, at random within
     held = torch.zeros(count, dtype=torch.bool)
     # Every 1/fraction-th sample of this order, so small classes together give their share too.

@@ -6,15 +6,14 @@ from anyview.encoders.decoder import MaskedDecoder, gather_masked, masked_target
 from anyview.encoders.heads import mlp, predictor, projector
 from anyview.encoders.layers import MIXERS
 from anyview.encoders.positions import Positions, sincos
-from anyview.encoders.registry import BUILDERS, build, load, names, read_config, save
+from anyview.encoders.registry import build, load, names, read_config, save
 from anyview.encoders.resnet import ResNet
 from anyview.encoders.timm_adapter import TimmEncoder
 from anyview.encoders.token_encoder import TokenEncoder
-from anyview.encoders.tokenizers import PatchTokenizer, patchify
+from anyview.encoders.tokenizers.image import PatchTokenizer, patchify
 from anyview.encoders.transformer import Trunk
 
 __all__ = [
-    "BUILDERS",
     "MIXERS",
     "ConvNet",
     "Encoder",

@@ -1,7 +1,7 @@
 """What every encoder is, and ``Tokens``, the common currency of masked and dense methods."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -99,13 +99,28 @@ class Encoder(nn.Module):
 
 
 class Tokenizer(nn.Module):
-    """Cuts a payload into tokens: ``embed`` for the network, ``targets`` for a reconstruction."""
+    """Cuts a payload into tokens: ``embed`` for the network, ``targets`` for a reconstruction.
 
+    Subclasses with a ``modality`` register by being defined in ``encoders/tokenizers/``.
+    """
+
+    modality: ClassVar[str]
+    #: share of the tokens worth hiding when they are to be rebuilt: much of what is redundant, little of text
+    mask_ratio: ClassVar[float] = 0.5
     dim: int
     axes: int  #: number of coordinates a token has
     target_size: int  #: ``size`` of its targets
     target_kind: Literal["continuous", "categorical"] = "continuous"  #: ``kind`` of its targets
     grid: tuple[int, ...]  #: extent of the coordinates along each axis, for learned positions
+
+    @classmethod
+    def of(cls, input: dict[str, Any], dim: int, patch: int | None) -> "Tokenizer":
+        """The tokenizer for samples that ``input`` describes; see ``Modality.input``.
+
+        Raises:
+            InputError: when ``patch`` is given and cannot be, or the modality has no choice of it.
+        """
+        raise NotImplementedError
 
     def layout(self, x: Payload) -> tuple[Float[Tensor, "batch tokens axes"], Bool[Tensor, "batch tokens"]]:
         """``(coords, valid)`` of the tokens of ``x``, without embedding them."""

@@ -1,90 +1,40 @@
-"""Encoders by name: built from a word and a shape, saved to a folder, and built again from it."""
+"""Encoders by name: built from a word and what a sample is, saved to a folder, and built again from it."""
 
 import inspect
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from anyview.encoders.base import Encoder
-from anyview.encoders.convnet import ConvNet
-from anyview.encoders.resnet import ResNet
-from anyview.encoders.timm_adapter import TimmEncoder
-from anyview.encoders.token_encoder import TokenEncoder
-from anyview.encoders.tokenizers import PatchTokenizer
+from anyview.encoders.families import Builder, Input
 from anyview.encoders.weights import read_weights, write_weights
 from anyview.errors import InputError, unknown
 from anyview.files import write_text
+from anyview.plugins import modules
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 START = ("pretrained", "weights")  #: options that say where weights came from: a saved encoder has its own
-Shape = tuple[int, int, int]
 
 
-def convnet(shape: Shape, *, width: int = 24) -> ConvNet:
-    """See ``ConvNet``."""
-    return ConvNet(shape[0], width)
+def builders(modality: str | None = None) -> dict[str, Builder]:
+    """All builders by name, or those that can read a modality."""
+    found = {k: v for module in modules("anyview.encoders.families") for k, v in module.BUILDERS.items()}
+    return {k: v for k, v in found.items() if modality is None or {"any", modality} & set(v.modalities)}
 
 
-def resnet(
-    shape: Shape, *, layers: int = 18, width: int = 64, stem: str | None = None, zero_init: bool = True
-) -> ResNet:
-    """See ``ResNet``; the small stem up to 64 px unless given."""
-    stem = stem or ("small" if max(shape[1:]) <= 64 else "standard")
-    return ResNet(shape[0], layers, width, stem, zero_init)
+def adapters(modality: str | None = None) -> dict[str, Builder]:
+    """All adapters to other libraries by prefix, or those that can read a modality."""
+    families = modules("anyview.encoders.families")
+    found = {k: v for module in families for k, v in getattr(module, "ADAPTERS", {}).items()}
+    return {k: v for k, v in found.items() if modality is None or modality in v.modalities}
 
 
-def vit(
-    shape: Shape,
-    *,
-    dim: int,
-    depth: int,
-    heads: int,
-    patch: int | None = None,
-    mlp_ratio: float = 4.0,
-    mixer: str = "attention",
-    positions: str = "sincos",
-    registers: int = 0,
-    pool: str = "mean",
-    drop_path: float = 0.0,
-    dropout: float = 0.0,
-) -> TokenEncoder:
-    """A ``TokenEncoder`` on image patches; ``patch`` from the image size unless given."""
-    return TokenEncoder(
-        PatchTokenizer(shape, default_patch(shape) if patch is None else patch, dim),
-        depth=depth,
-        heads=heads,
-        mlp_ratio=mlp_ratio,
-        mixer=mixer,
-        positions=positions,
-        registers=registers,
-        pool=pool,
-        drop_path=drop_path,
-        dropout=dropout,
-    )
-
-
-def timm(shape: Shape, *, model: str, pretrained: bool = False, weights: str | None = None) -> TimmEncoder:
-    """See ``TimmEncoder``."""
-    return TimmEncoder(model, shape[0], shape[1:], pretrained, weights)
-
-
-#: name -> builder(shape, **options); its signature is the list of options
-BUILDERS: dict[str, Callable[..., Encoder]] = {
-    "convnet-s": convnet,
-    "convnet-m": partial(convnet, width=64),
-    "resnet18": resnet,
-    "resnet18-w32": partial(resnet, width=32),
-    "resnet34": partial(resnet, layers=34),
-    "resnet50": partial(resnet, layers=50),
-    "vit-nano": partial(vit, dim=96, depth=4, heads=3),
-    "vit-micro": partial(vit, dim=128, depth=6, heads=4),
-    "vit-tiny": partial(vit, dim=192, depth=12, heads=3),
-    "vit-small": partial(vit, dim=384, depth=12, heads=6),
-    "vit-base": partial(vit, dim=768, depth=12, heads=12),
-}
+def names(modality: str | None = None) -> list[str]:
+    """Names that ``build`` knows, of all modalities or of one; ``timm:NAME`` stands for any of timm's."""
+    return [*builders(modality), *(f"{prefix}:NAME" for prefix in adapters(modality))]
 
 
 def _check(name: str, option: str, value: Any, kind: Any) -> None:
@@ -99,39 +49,36 @@ def _check(name: str, option: str, value: Any, kind: Any) -> None:
         raise InputError(f"option {option} of encoder {name} cannot be {value}")
 
 
-def names() -> list[str]:
-    """Names that ``build`` knows, besides ``timm:NAME`` for any timm model."""
-    return list(BUILDERS)
+def build(name: str, input: Input | Sequence[int], **options: Any) -> Encoder:
+    """Builds an untrained encoder.
 
-
-def default_patch(shape: Shape) -> int:
-    """Side of a patch for images of this shape: about 36 to 256 tokens for usual sizes."""
-    size = max(shape[1:])
-    return next((patch for limit, patch in ((12, 2), (48, 4), (128, 8)) if size <= limit), 16)
-
-
-def build(name: str, shape: Sequence[int], **options: Any) -> Encoder:
-    """Builds an untrained encoder for images of ``shape`` ``(channels, height, width)``.
+    Args:
+        name: one of ``names()``.
+        input: what a network must know of a sample, with its ``modality`` (see ``Modality.input``), in JSON's
+            types. A mere ``(channels, height, width)`` stands for images of that shape.
 
     Raises:
         InputError: for an unknown name or option (with the nearest right one), or values that cannot work.
     """
-    builder = BUILDERS.get(name)
-    if name.startswith("timm:"):
-        builder = partial(timm, model=name.removeprefix("timm:"))
+    input = dict(input) if isinstance(input, dict) else {"modality": "image", "shape": list(input)}
+    kind = input["modality"]
+    prefix, colon, model = name.partition(":")
+    builder = adapters().get(prefix) if colon else builders().get(name)
     if builder is None:
-        raise unknown("encoder", name, [*BUILDERS, "timm:NAME"])
-    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
-        raise InputError(f"encoder {name} takes images of (channels, height, width), not {tuple(shape)}")
-    parameters = inspect.signature(builder).parameters
-    known = [option for option in parameters if option not in ("shape", "model")]
+        raise unknown("encoder", name, names(kind))
+    if not {"any", kind} & set(builder.modalities):
+        able = " or ".join(builder.modalities)
+        raise InputError(f"encoder {name} reads {able}, not {kind}; take one of: {', '.join(names(kind))}")
+    function = partial(builder.build, model=model) if colon else builder.build
+    parameters = inspect.signature(function).parameters
+    known = [option for option in parameters if option not in ("input", "model")]
     for option in options:
         if option not in known:
             raise unknown("option", option, known, where=f"for encoder {name}")
     for option, value in options.items():
         _check(name, option, value, parameters[option].annotation)
-    encoder = builder((shape[0], shape[1], shape[2]), **options)
-    encoder.config = {"name": name, "shape": list(shape), **options}
+    encoder = function(input, **options)
+    encoder.config = {"name": name, "input": input, **options}
     return encoder
 
 
@@ -176,11 +123,14 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         config = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error})") from error
-    expected = {"name": str, "shape": list, "anyview": dict}
+    expected = {"name": str, "input": dict, "anyview": dict}
     if (
         not isinstance(config, dict)
-        or not all(isinstance(config.get(key, {}), kind) for key, kind in expected.items())
-        or not all(isinstance(n, int) for n in config["shape"])
+        or not all(
+            isinstance(config.get(key, {} if key == "anyview" else None), kind)
+            for key, kind in expected.items()
+        )
+        or not isinstance(config["input"].get("modality"), str)
     ):
-        raise InputError(f"{path} is no encoder's config: it needs a name and a shape")
+        raise InputError(f"{path} is no encoder's config: it needs a name and an input with its modality")
     return config

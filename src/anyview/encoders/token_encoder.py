@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Payload
 from anyview.encoders.base import Encoder, Tokenizer, Tokens, unused
+from anyview.encoders.lengths import by_length
 from anyview.encoders.positions import Positions
 from anyview.encoders.transformer import Trunk
 from anyview.errors import unknown
@@ -101,7 +102,7 @@ class TokenEncoder(Encoder):
             values = torch.cat([self.prefix.to(values.dtype).expand(len(values), -1, -1), values], 1)
             valid = torch.cat([valid.new_ones(len(valid), self.extra), valid], 1)
         if layers is None:
-            return [self.norm(self.trunk(values, valid))]
+            return [by_length(lambda x, v: self.norm(self.trunk(x, v)), values, valid)]
         return self.trunk(values, valid, layers)
 
 

@@ -46,7 +46,8 @@ def evaluate(
     """
     splits = open_splits(model, train, test, label=label, seed=seed)
     say("embedding")
-    raw = {name: model.raw(source) for name, source in splits.items()}
+    features_of = model.raw(splits["train"])
+    raw = {name: features_of(source) for name, source in splits.items()}
     read = {name: x.isfinite().all(1) for name, x in raw.items()}  # a file may vanish after it was listed
 
     def features(embed: Callable[[Source], Tensor]) -> Features:
@@ -70,10 +71,9 @@ def open_splits(
     model: Model, train: Any, test: Any = None, *, label: str | None = None, seed: int = 0
 ) -> dict[str, Source]:
     """The three splits of labelled data, read as the model's training data was."""
-    size = model.modality.size(model.spec)
 
     def read(data: Any) -> Dataset:
-        return data_room.open(data, modality=model.modality.name, label=label, size=size)
+        return data_room.open(data, modality=model.modality.name, label=label, like=model.spec)
 
     dataset = read(train)
     if test is not None:

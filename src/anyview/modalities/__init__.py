@@ -1,11 +1,12 @@
-"""One short file a modality: its views, encoder, raw features and tasks."""
+"""One short file a modality: its views, encoder, raw features and tasks. A file put here is found by itself."""
 
 import importlib
+import pkgutil
 
 from anyview.errors import unknown
 from anyview.modalities.base import Modality
 
-NAMES = ("image",)
+NAMES = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base"))
 
 __all__ = ["NAMES", "Modality", "modality"]
 

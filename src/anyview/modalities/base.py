@@ -1,16 +1,20 @@
 """What a modality brings, so that no method ever asks which one it sees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from anyview.data.batch import Payload
+from anyview.data.source import Source
+from anyview.encoders import registry
 from anyview.encoders.base import Encoder
+from anyview.errors import InputError
 from anyview.views.base import Views
 
 Spec = dict[str, Any]  # what one sample looks like, in JSON's types; written by the reader
+Raw = Callable[[Payload], Float[Tensor, "batch features"]]
 
 
 class Modality:
@@ -19,7 +23,9 @@ class Modality:
     name: str
     #: what methods may need -> function of (spec, **options) that makes the views; its signature is the options
     views: dict[str, Callable[..., Views]]
-    protocols: tuple[str, ...]  #: how embeddings are judged unless the user says otherwise
+    #: what methods may need and this modality cannot give -> why, to end "text data cannot give it: ..."
+    cannot: Mapping[str, str] = {}
+    protocols: tuple[str, ...]  #: how embeddings are judged by classes unless the user says otherwise
     unit: str  #: what samples are called: images, sentences, recordings
     raw_name: str  #: what raw features are called in tables
 
@@ -27,30 +33,50 @@ class Modality:
         """Name of the encoder taken when the user names none."""
         raise NotImplementedError
 
+    def input(self, spec: Spec) -> dict[str, Any]:
+        """What a network must know of a sample to be built (shape, vocabulary size), in JSON's types."""
+        raise NotImplementedError
+
     def encoder(self, name: str, spec: Spec, **options: Any) -> Encoder:
         """Builds an encoder by name for samples of this spec."""
-        raise NotImplementedError
+        return registry.build(name, {"modality": self.name, **self.input(spec)}, **options)
 
     def seen(self, spec: Spec, view_options: dict[str, Any]) -> Spec:
         """The spec of samples as views leave them and the encoder sees them."""
-        raise NotImplementedError
+        return spec
 
-    def size(self, spec: Spec) -> int | None:
-        """What ``open(size=...)`` needs to read other data as this was read, or None."""
-        raise NotImplementedError
+    def batch_size(self, spec: Spec, samples: int) -> int | None:
+        """The batch size taken when the user gives none; None leaves it to the number of samples."""
+        return None
 
     def inputs(self, x: Payload, spec: Spec) -> Payload:
         """What the network sees outside training: the sample, whole and unchanged but for normalisation."""
         raise NotImplementedError
 
-    def raw(self, x: Payload, spec: Spec) -> Float[Tensor, "batch features"]:
-        """Raw features: what an embedding must beat."""
+    def raw(self, train: Source, spec: Spec) -> Raw:
+        """Raw features, what an embedding must beat: a function of payloads, fitted on ``train`` where it needs
+        to be (a vocabulary, a scale). Labels are not read."""
         raise NotImplementedError
 
     def describe(self, spec: Spec) -> str:
         """One sample in words, such as ``image 3 x 32 x 32``."""
         raise NotImplementedError
 
+    def check(self, spec: Spec) -> None:
+        """Raises KeyError, TypeError, ValueError or RuntimeError when ``spec`` describes no sample of this
+        modality, as one from a broken file may not."""
+        self.input(spec)
+        self.describe(spec)
+
     def picture(self, x: Payload, spec: Spec) -> Tensor | None:
         """Network inputs as uint8 ``(batch, height, width, channels)`` for the report; None if there is none."""
         return None
+
+    def views_for(self, needs: str) -> Callable[..., Views]:
+        """What makes the views that a method needs; InputError with the reason when there are none."""
+        if needs not in self.views:
+            why = self.cannot.get(needs)
+            raise InputError(
+                f"{self.name} data cannot give {needs.replace('_', ' ')}{f': {why}' if why else ''}"
+            )
+        return self.views[needs]

@@ -3,12 +3,10 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from anyview.encoders import registry
-from anyview.encoders.base import Encoder
-from anyview.modalities.base import Modality, Spec
+from anyview.data.source import Source
+from anyview.modalities.base import Modality, Raw, Spec
 from anyview.views.image import multi_crop, multi_view, plain_view, two_views, whole
 
 RAW_SIDE = 32  #: raw pixels are compared at this side at most
@@ -27,32 +25,36 @@ class Image(Modality):
         quick = torch.cuda.is_available() and samples >= 10_000
         if needs == "tokens":
             return "vit-tiny" if quick else "vit-nano"
-        return "resnet18" if quick or self.size(spec) > 64 else "convnet-s"
+        return "resnet18" if quick or side(spec) > 64 else "convnet-s"
 
-    def encoder(self, name: str, spec: Spec, **options: Any) -> Encoder:
-        return registry.build(name, tuple(spec["shape"]), **options)
+    def input(self, spec: Spec) -> dict[str, Any]:
+        return {"shape": list(spec["shape"])}
 
     def seen(self, spec: Spec, view_options: dict[str, Any]) -> Spec:
-        side = view_options.get("size") or self.size(spec)
-        return {**spec, "shape": [spec["shape"][0], side, side]}
-
-    def size(self, spec: Spec) -> int:
-        return min(spec["shape"][1:])
+        size = view_options.get("size") or side(spec)
+        return {**spec, "shape": [spec["shape"][0], size, size]}
 
     def inputs(self, x: Tensor, spec: Spec) -> Tensor:
         return whole(x, spec)
 
-    def raw(self, x: Tensor, spec: Spec) -> Float[Tensor, "batch features"]:
-        side = min(RAW_SIDE, self.size(spec))
-        return whole(x, spec, size=side).flatten(1)
+    def raw(self, train: Source, spec: Spec) -> Raw:
+        return lambda x: whole(x, spec, size=min(RAW_SIDE, side(spec))).flatten(1)
 
     def describe(self, spec: Spec) -> str:
         return "image " + " x ".join(str(n) for n in spec["shape"])
+
+    def check(self, spec: Spec) -> None:
+        whole(torch.zeros(1, *spec["shape"]), spec)
 
     def picture(self, x: Tensor, spec: Spec) -> Tensor:
         mean, std = (torch.tensor(spec[k]).view(-1, 1, 1) for k in ("mean", "std"))
         pixels = (x.detach().float().cpu() * std + mean).clamp(0, 1) * 255
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def side(spec: Spec) -> int:
+    """The shorter side of the images, in pixels."""
+    return min(spec["shape"][1:])
 
 
 MODALITY = Image()

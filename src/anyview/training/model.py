@@ -33,7 +33,8 @@ class Model:
     """
 
     def __init__(self, encoder: Encoder, modality: Modality, spec: Spec, run: Path | None = None) -> None:
-        self.encoder = encoder.eval()
+        # of one memory layout, trained here or loaded: in bf16 another layout rounds otherwise
+        self.encoder = encoder.eval().to(memory_format=torch.channels_last)
         self.modality = modality
         self.spec = spec
         self.run = run
@@ -71,7 +72,7 @@ class Model:
         """One split of ``data``, with samples of the size this encoder was trained on."""
         if isinstance(data, Source):
             return data
-        opened = data_room.open(data, modality=self.modality.name, size=self.modality.size(self.spec))
+        opened = data_room.open(data, modality=self.modality.name, like=self.spec)
         if split is None and len(opened.splits) > 1:
             raise InputError(f"{opened.name} has splits {', '.join(opened.splits)}; say which with split")
         return opened.split(split or next(iter(opened.splits)))
@@ -93,15 +94,23 @@ class Model:
                 out[batch.index] = self.encoder(x).float().cpu()
         return out
 
-    def raw(self, source: Source, *, batch_size: int = 1024) -> Float[Tensor, "samples features"]:
-        """Raw features of all samples in order: what an embedding must beat. Unreadable samples as above."""
-        out = torch.empty(0)
-        for batch in batches(source, batch_size):
-            features = self.modality.raw(batch.x, self.spec)
-            if not len(out):
-                out = torch.full((len(source), features.shape[1]), torch.nan)
-            out[batch.index] = features
-        return out
+    def raw(
+        self, train: Source, *, batch_size: int = 1024
+    ) -> Callable[[Source], Float[Tensor, "samples features"]]:
+        """What gives raw features, which an embedding must beat: a function of splits, fitted on ``train``
+        where the modality's need it. Samples are in order, unreadable ones as above."""
+        features_of = self.modality.raw(train, self.spec)
+
+        def raw(source: Source) -> Tensor:
+            out = torch.empty(0)
+            for batch in batches(source, batch_size):
+                features = features_of(batch.x)
+                if not len(out):
+                    out = torch.full((len(source), features.shape[1]), torch.nan)
+                out[batch.index] = features
+            return out
+
+        return raw
 
     def untrained(self, source: Source, seed: int = 0) -> "Model":
         """The same encoder with fresh weights; its batch norms get statistics from ``source``, since a
@@ -139,7 +148,7 @@ class Model:
             raise InputError(f"{folder}/config.json does not say what it was trained on (modality, spec)")
         kind = modality(str(extra["modality"]))
         try:
-            kind.inputs(torch.zeros(1, *extra["spec"]["shape"]), extra["spec"])
+            kind.check(extra["spec"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{folder}/config.json has a spec that describes no {kind.name}") from error
         return Model(encoder, kind, extra["spec"], run=path if folder != path else None)

@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, len(self.dataset.train) // self.batch_size)
+        return max(1, len(self.dataset.pretraining) // self.batch_size)
 
     def budget(self) -> Budget:
         if self.training.minutes is not None:
@@ -72,7 +72,7 @@ class Plan:
         )
         cores = counted(torch.get_num_threads(), "core") if self.device.type == "cpu" else str(self.device)
         facts = [self.dataset.name, self.modality.describe(self.dataset.spec), *self.dataset.describe()]
-        if self.dataset.train.label is not None:
+        if self.dataset.pretraining.label is not None:
             facts.append("labels hidden from pretraining")
         return [
             ("data", " · ".join(facts)),
@@ -101,13 +101,24 @@ def views_factory(method: type[Method], kind: Modality) -> Any:
     Raises:
         InputError: when the modality cannot; the message names those that can.
     """
-    if method.needs not in kind.views:
+    try:
+        return kind.views_for(method.needs)
+    except InputError as error:
         able = [n for n in NAMES if method.needs in modality(n).views]
-        raise InputError(
-            f"{method.system_id} needs {method.needs.replace('_', ' ')}, "  # type: ignore[attr-defined]
-            f"which {kind.name} data cannot give; modalities that can: {', '.join(able) or 'none yet'}"
-        )
-    return kind.views[method.needs]
+        system = method.system_id  # type: ignore[attr-defined]
+        others = f"modalities that can: {', '.join(able) or 'none yet'}"
+        raise InputError(f"{system} needs {method.needs.replace('_', ' ')}, and {error}; {others}") from None
+
+
+def obstacle(system: register.System, kind: str) -> str | None:
+    """Why a method does not run on a modality, in words; None when it does."""
+    if not {"any", kind} & set(system.modalities):
+        return f"it is made for {' and '.join(system.modalities)} data, not {kind}"
+    try:
+        modality(kind).views_for(system.target.needs)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def make_plan(
@@ -120,6 +131,7 @@ def make_plan(
     modality_name: str | None = None,
     label: str | None = None,
     size: int | None = None,
+    like: dict[str, Any] | None = None,
 ) -> Plan:
     """Opens the data, resolves every option and builds the method. Writes nothing.
 
@@ -129,12 +141,13 @@ def make_plan(
         options: values by name, short (``temperature``) or full (``method.temperature``).
         encoder: name of the encoder; None lets the modality choose.
         seed: of weights, order, views and masks.
+        like: spec of data opened before; this data is read as that was.
 
     Raises:
         InputError: one line, for anything that cannot work.
     """
     cls = method_class(method)
-    dataset = data_room.open(data, modality=modality_name, label=label, size=size)
+    dataset = data_room.open(data, modality=modality_name, label=label, size=size, like=like)
     kind = modality(dataset.modality)
     factory = views_factory(cls, kind)
     given = dict(options or {})
@@ -144,12 +157,14 @@ def make_plan(
     sections, encoder_options = check_options(parser, given, method)
     chosen = {k.split(".")[-1] for k in given}
 
-    samples = len(dataset.train)
+    samples = len(dataset.pretraining)
     if samples < 2:
         raise InputError(
             f"{dataset.name} has {samples} sample to train on; pretraining compares samples and needs two or more"
         )
-    training = _resolved(TrainingOptions(**sections["training"]), samples)
+    training = _resolved(
+        TrainingOptions(**sections["training"]), samples, kind.batch_size(dataset.spec, samples)
+    )
     device = pick_device(training.device)
 
     optimizer = with_defaults(OptimizerOptions(**sections["optimizer"]))
@@ -169,7 +184,7 @@ def make_plan(
         if method_options.get(key) is None:
             method_options[key] = value
     built = cls(network, views, **method_options)
-    _try(built, dataset.train)
+    _try(built, dataset.pretraining)
     training = replace(training, device=device.type, precision=pick_precision(training.precision, device))  # type: ignore[arg-type]
 
     config = plain(
@@ -192,10 +207,11 @@ def make_plan(
     return Plan(config, dataset, kind, spec, built, training, optimizer, device)
 
 
-def plan_from_config(config: Config, data: Any = None) -> Plan:
+def plan_from_config(config: Config, data: Any = None, like: dict[str, Any] | None = None) -> Plan:
     """The plan that a run folder's ``config.yaml`` describes.
 
     Args:
+        like: the spec that its ``data.json`` keeps; the data is read as it was then.
         data: needed when the run was started on data in memory, which has no path.
     """
     data = config["data"]["path"] if data is None else data
@@ -207,7 +223,7 @@ def plan_from_config(config: Config, data: Any = None) -> Plan:
         for key, value in config[section].items()
         if (section, key) not in {("method", "name"), ("views", "needs")}
     }
-    encoder = {k: v for k, v in config["encoder"].items() if k != "shape"}
+    encoder = {k: v for k, v in config["encoder"].items() if k != "input"}
     options |= {f"encoder.{k}": v for k, v in encoder.items()}
     return make_plan(
         config["method"]["name"],
@@ -217,6 +233,7 @@ def plan_from_config(config: Config, data: Any = None) -> Plan:
         modality_name=config["data"]["modality"],
         label=config["data"]["label"],
         size=config["data"]["size"],
+        like=like,
     )
 
 
@@ -234,7 +251,7 @@ def _path(data: Any) -> str | None:
     return None
 
 
-def _resolved(training: TrainingOptions, samples: int) -> TrainingOptions:
+def _resolved(training: TrainingOptions, samples: int, usual: int | None = None) -> TrainingOptions:
     """Fills in what depends on the number of samples, and checks what is left.
 
     Raises:
@@ -248,7 +265,7 @@ def _resolved(training: TrainingOptions, samples: int) -> TrainingOptions:
         raise InputError(
             "a run needs at least one epoch or some minutes; --epochs 1 or --minutes 0.5 are short ones"
         )
-    batch = default_batch_size(samples) if training.batch_size is None else training.batch_size
+    batch = training.batch_size or usual or default_batch_size(samples)
     if batch < 2:
         raise InputError(f"batch size {batch} leaves nothing to compare; two is the least")
     batch = min(batch, samples)

@@ -1,5 +1,6 @@
 """A run from plan to encoder: the folder, the trainer, what is kept, and resuming."""
 
+import json
 import logging
 import os
 import warnings
@@ -99,7 +100,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         keep_freed_memory()
     method.to(plan.device).to(memory_format=torch.channels_last)
     loader = Loader(
-        plan.dataset.train,
+        plan.dataset.pretraining,
         plan.batch_size,
         seed=plan.seed,
         rank=rank,
@@ -108,7 +109,9 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         workers=training.workers,
         pin=plan.device.type == "cuda",
     )
-    health = Health.hold(method, plan.dataset.train, plan.device, plan.seed) if training.health else None
+    health = (
+        Health.hold(method, plan.dataset.pretraining, plan.device, plan.seed) if training.health else None
+    )
     module = Pretraining(
         method,
         plan.optimizer,
@@ -172,6 +175,17 @@ def read_config(run: str | Path) -> Config:
     return config
 
 
+def read_spec(run: Path) -> dict[str, Any] | None:
+    """What the samples of a run looked like when it began, from its ``data.json``; None when it is not there."""
+    path = run / "data.json"
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["spec"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is broken ({error}); delete it to read the data anew") from error
+
+
 def last_checkpoint(run: Path) -> Path | None:
     """The newest checkpoint that can be read, or None."""
     for name in ("last.ckpt", "previous.ckpt"):
@@ -223,7 +237,7 @@ def _write_head(plan: Plan, run: Path) -> None:
             "facts": dataset.describe(),
             "label_names": dataset.label_names,
             "skipped": len(dataset.skipped),
-            "spec": plan.spec,
+            "spec": dataset.spec,
         },
     )
     if dataset.skipped:

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from anyview.data import labels
-from anyview.data.found import Files, Found, Objects, Table
 from anyview.data.images.pixels import EXTENSIONS, read_header
+from anyview.data.parts import Files, Found, Objects, Table
 from anyview.data.source import Items, Skipped, UnreadableError
 from anyview.errors import InputError
 

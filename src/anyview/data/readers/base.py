@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from anyview.data.found import Arrays, Files, Found, Table
-from anyview.data.source import Dataset, Skipped
+from anyview.data.parts import Archive, Arrays, Files, Found, Table
+from anyview.data.source import Dataset, Skipped, Spec
 from anyview.errors import InputError
 
 
@@ -18,12 +18,15 @@ class Reader:
         """How sure it is that this holds its modality: 0 (not at all) to 1. The surest reader reads."""
         raise NotImplementedError(f"{type(self).__name__} claims nothing")
 
-    def read(self, found: Found, *, label: str | None = None, size: int | None = None) -> Dataset:
+    def read(
+        self, found: Found, *, label: str | None = None, size: int | None = None, like: Spec | None = None
+    ) -> Dataset:
         """Opens what was found.
 
         Args:
             label: the column of the labels; None takes the usual name when it is there.
             size: how large a sample is held, in the modality's unit (images: pixels a side).
+            like: spec of data read before; these samples are read as those were.
 
         Raises:
             InputError: when nothing in it can be read.
@@ -36,10 +39,17 @@ def none_readable(found: Found, modalities: str, wants: str, skipped: Sequence[S
     part = found.first
     if isinstance(part, Files):
         count = sum(len(files) for files in found.splits.values())
+        if count == 1 and part.paths[0] == found.name:
+            return InputError(
+                f"{found.name} could not be read as {modalities}. Give a file or folder with {wants}."
+            )
         holds = f"{found.name}/ holds {count:,} file{'s' if count != 1 else ''} and none"
         return InputError(
             f"{holds} could be read as {modalities} (first: {part.paths[0]}). Give a folder with {wants}."
         )
+    if isinstance(part, Archive) and not skipped:
+        arrays = ", ".join(part.arrays)
+        return InputError(f"{part.name} has no arrays that could be read as {modalities} (arrays: {arrays})")
     if isinstance(part, Table) and not skipped:
         columns = ", ".join(part.schema.names)
         return InputError(

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anyview.data.found import Arrays, Files, Found, Objects, Table
 from anyview.data.images.arrays import as_uint8, looks_like_images
 from anyview.data.images.items import (
     Collected,
@@ -22,6 +21,7 @@ from anyview.data.images.items import (
 )
 from anyview.data.images.pixels import Canvas, Header, decode_all, read_headers
 from anyview.data.labels import encode
+from anyview.data.parts import Arrays, Files, Found, Objects, Table
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import Dataset, MemorySource, Skipped, Source, Spec, StreamSource
 from anyview.data.workers import cores
@@ -49,38 +49,44 @@ class ImageReader(Reader):
             return 0.9 if image_column(part) else 0.0
         if isinstance(part, Arrays):
             return looks_like_images(part.x)
-        return 0.9 if gives_images(part) else 0.0
+        return 0.9 if isinstance(part, Objects) and gives_images(part) else 0.0
 
-    def read(self, found: Found, *, label: str | None = None, size: int | None = None) -> Dataset:
+    def read(
+        self, found: Found, *, label: str | None = None, size: int | None = None, like: Spec | None = None
+    ) -> Dataset:
         """Images as uint8 on one canvas, see ``choose_canvas``; held when they fit in ``MAX_HELD_BYTES``."""
         if size is not None and size < 1:
             raise InputError(f"size is {size}; give the side of the canvas in pixels, such as 64")
         if label is not None and not isinstance(found.first, Table):
             raise InputError(f'{found.name} has no columns, so no "{label}"; leave the label out')
         if isinstance(found.first, Arrays):
-            return _read_arrays(found, size)
+            return _read_arrays(found, size, like)
         if isinstance(found.first, Files):
             collected = from_files(found)
         elif isinstance(found.first, Table):
             collected = from_tables(found, label)
         else:
             collected = from_objects(found)
-        return _read_items(found, collected, size)
+        return _read_items(found, collected, size, like)
 
 
-def choose_canvas(headers: Sequence[Header], size: int | None) -> tuple[Canvas, str]:
+def choose_canvas(
+    headers: Sequence[Header], size: int | None, like: Spec | None = None
+) -> tuple[Canvas, str]:
     """The canvas for images with these headers, and a note on their sizes.
 
-    ``size`` x ``size`` when given. Images that all have one size of at most ``MAX_KEPT_SIDE`` keep it.
-    Otherwise the side is the median of the shorter sides, as a multiple of 8, and at most ``MAX_CANVAS``.
-    Only when all are gray is there one channel.
+    ``size`` x ``size`` when given, else the shape that ``like`` says. Images that all have one size of at most
+    ``MAX_KEPT_SIDE`` keep it. Otherwise the side is the median of the shorter sides, as a multiple of 8, and at
+    most ``MAX_CANVAS``. Only when all are gray is there one channel.
     """
     channels = 1 if all(header.gray for header in headers) else 3
     sides = sorted(min(h.height, h.width) for h in headers)
     middle, first = sides[len(sides) // 2], headers[0]
     alike = all((h.height, h.width) == (first.height, first.width) for h in headers)
     if size is not None:
-        canvas = Canvas(channels, size, size)
+        canvas = Canvas(like["shape"][0] if like else channels, size, size)
+    elif like is not None:
+        canvas = Canvas(*like["shape"])
     elif alike and max(first.height, first.width) <= MAX_KEPT_SIDE:
         canvas = Canvas(channels, first.height, first.width)
     else:
@@ -96,25 +102,25 @@ def choose_canvas(headers: Sequence[Header], size: int | None) -> tuple[Canvas, 
     return canvas, f"{was}, brought to {canvas.height} x {canvas.width}"
 
 
-def _read_arrays(found: Found, size: int | None) -> Dataset:
+def _read_arrays(found: Found, size: int | None, like: Spec | None) -> Dataset:
     parts = {name: part for name, part in found.splits.items() if isinstance(part, Arrays)}
     images = as_uint8({name: part.x for name, part in parts.items()})
     named = next((part.label_names for part in parts.values() if part.label_names), None)
     label, names = encode({name: part.y for name, part in parts.items()}, named)
     shapes = {tuple(x.shape[1:]) for x in images.values()}
-    if len(shapes) > 1 and (size is None or len({shape[0] for shape in shapes}) > 1):
+    if len(shapes) > 1 and ((size is None and like is None) or len({shape[0] for shape in shapes}) > 1):
         raise InputError(f"the splits hold images of different shapes: {', '.join(map(str, sorted(shapes)))}")
     headers = [Header(h, w, c == 1) for c, h, w in shapes]
     # An array is held anyway; its images keep their size unless another is asked for.
     note = ""
-    if size is not None:
-        canvas, note = choose_canvas(headers, size)
-        images = {name: _resize(x, canvas) for name, x in images.items()}
+    if size is not None or like is not None:
+        canvas, note = choose_canvas(headers, size, like)
+        images = {name: _resize(x, canvas) for name, x in images.items()} if note else images
     spec: Spec = {}
     sources: dict[str, Source] = {
         name: MemorySource("image", spec, x, label[name], names) for name, x in images.items()
     }
-    spec.update(_spec(sources))
+    spec.update(_spec(sources, like))
     return Dataset(found.name, "image", sources, notes=[note] if note else [])
 
 
@@ -132,7 +138,7 @@ def _resize(x: Tensor, canvas: Canvas) -> Tensor:
     return torch.cat(parts)
 
 
-def _read_items(found: Found, collected: Collected, size: int | None) -> Dataset:
+def _read_items(found: Found, collected: Collected, size: int | None, like: Spec | None) -> Dataset:
     splits, skipped = collected.splits, collected.skipped
     # Whether the code of another library bears threads is not known.
     threads = 1 if isinstance(found.first, Objects) else cores()
@@ -142,7 +148,7 @@ def _read_items(found: Found, collected: Collected, size: int | None) -> Dataset
         if not any(headers.values()):
             raise none_readable(found, "image", ImageReader.wants, [*skipped, *broken])
     seen = [header for split in headers.values() for header in split.values()]
-    canvas, note = choose_canvas(seen, size)
+    canvas, note = choose_canvas(seen, size, like)
     count = sum(len(split.items) for split in splits.values())
     notes = [note] if note else []
     if count * math.prod((canvas.channels, canvas.height, canvas.width)) <= MAX_HELD_BYTES:
@@ -153,7 +159,7 @@ def _read_items(found: Found, collected: Collected, size: int | None) -> Dataset
     sources = {name: source for name, source in sources.items() if len(source)}
     if not sources:
         raise none_readable(found, "image", ImageReader.wants, skipped)
-    spec = _spec(sources)
+    spec = _spec(sources, like)
     for source in sources.values():
         source.spec = spec
     return Dataset(found.name, "image", sources, skipped, notes)
@@ -209,9 +215,13 @@ def _headers(
     return found, broken
 
 
-def _spec(sources: dict[str, Source]) -> Spec:
-    """Shape, and mean and standard deviation of each channel in train, on the scale 0..1."""
+def _spec(sources: dict[str, Source], like: Spec | None) -> Spec:
+    """Shape, and mean and standard deviation of each channel in train (or as ``like`` has them), on the scale
+    0..1."""
     source = sources.get("train", next(iter(sources.values())))
+    if like is not None:
+        shape = list(source.fetch(torch.tensor([0])).x.shape[1:])
+        return {"shape": shape, "mean": like["mean"], "std": like["std"]}
     index = torch.tensor(_spread(len(source), PROBED if source.in_memory else PROBED_STREAMING))
     total, squares, shape = torch.zeros(1), torch.zeros(1), [0, 0, 0]
     for part in index.split(64):

@@ -7,7 +7,7 @@ from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import MaskedDecoder, masked_targets
 from anyview.encoders.token_encoder import TokenEncoder
-from anyview.encoders.tokenizers import PatchTokenizer
+from anyview.encoders.tokenizers.image import PatchTokenizer
 from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.reconstruction import masked_reconstruction
@@ -28,7 +28,8 @@ class MAE(Method):
     the hidden ones from what it saw and where they were (section 3).
 
     Args:
-        mask_ratio: share of tokens hidden. 0.75 suits images; text and tables have less to spare.
+        mask_ratio: share of tokens hidden; None is what suits the data (images 0.75, as in the paper; text and
+            tables have less to spare).
         decoder_dim: width of the decoder; None is half the encoder's, at least 64.
         decoder_depth: its layers.
         decoder_heads: its attention heads.
@@ -44,7 +45,7 @@ class MAE(Method):
         encoder: Encoder,
         views: Views,
         *,
-        mask_ratio: float = 0.75,
+        mask_ratio: float | None = None,
         decoder_dim: int | None = None,
         decoder_depth: int = 2,
         decoder_heads: int = 4,
@@ -53,9 +54,9 @@ class MAE(Method):
         super().__init__(encoder, views)
         if not isinstance(encoder, TokenEncoder):
             raise InputError(
-                f"mae hides tokens, which {encoder.config['name']} cannot; try --encoder vit-nano"
+                f"mae hides tokens, which {encoder.config['name']} cannot; try --encoder transformer-nano"
             )
-        self.mask_ratio = mask_ratio
+        self.mask_ratio = encoder.tokenizer.mask_ratio if mask_ratio is None else mask_ratio
         self.normalise_targets = normalise_targets
         self.decoder = MaskedDecoder(
             encoder.dim,
@@ -96,5 +97,5 @@ class MAE(Method):
 
     def loss(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         kind = self.encoder.tokenizer.target_kind
-        normalise = self.normalise_targets and kind == "continuous"
+        normalise = self.normalise_targets and kind == "continuous" and target.shape[-1] > 1
         return masked_reconstruction(prediction, target, valid, normalise=normalise, kind=kind)

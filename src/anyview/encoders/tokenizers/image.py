@@ -1,4 +1,6 @@
-"""How an input is cut into tokens, and what a reconstruction of each token must produce."""
+"""Images as square patches."""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,20 @@ from torch import Tensor, nn
 from anyview.encoders.base import Targets, Tokenizer, Tokens
 from anyview.encoders.positions import grid
 from anyview.errors import InputError
+
+
+def image_shape(input: dict[str, Any]) -> tuple[int, int, int]:
+    """``(channels, height, width)`` of the images that ``input`` describes; InputError when it is none."""
+    shape = input.get("shape", ())
+    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
+        raise InputError(f"images have a shape (channels, height, width), not {tuple(shape)}")
+    return shape[0], shape[1], shape[2]
+
+
+def default_patch(shape: tuple[int, int, int]) -> int:
+    """Side of a patch for images of this shape: about 36 to 256 tokens for usual sizes."""
+    size = max(shape[1:])
+    return next((patch for limit, patch in ((12, 2), (48, 4), (128, 8)) if size <= limit), 16)
 
 
 def patchify(
@@ -35,7 +51,14 @@ class PatchTokenizer(Tokenizer):
         dim: width of a token.
     """
 
+    modality = "image"
+    mask_ratio = 0.75
     axes = 2
+
+    @classmethod
+    def of(cls, input: dict[str, Any], dim: int, patch: int | None) -> "PatchTokenizer":
+        shape = image_shape(input)
+        return cls(shape, default_patch(shape) if patch is None else patch, dim)
 
     def __init__(self, shape: tuple[int, int, int], patch: int, dim: int) -> None:
         super().__init__()

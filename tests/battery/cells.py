@@ -1,28 +1,42 @@
-"""A few samples of every modality, small enough that a step takes milliseconds."""
+"""What the battery runs on: a few samples of every modality, and methods built for them."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
-from anyview.data import open as open_data
+sys.path.insert(0, str(Path(__file__).parent))
+
+from anyview.data.batch import payload_map
 from anyview.data.source import Dataset
 from anyview.methods.base import Method
-from anyview.modalities import modality
-from anyview.training.plan import method_class, views_factory
+from anyview.modalities import NAMES, modality
+from anyview.register import systems
+from anyview.training.plan import method_class, obstacle, views_factory
+
+#: modality -> its samples; a file of its name in samples/ holds them
+SAMPLES: dict[str, Callable[[], Dataset]] = {
+    name: importlib.import_module(f"samples.{name}").samples for name in NAMES
+}
 
 
-def images(n: int = 24, channels: int = 3, side: int = 16) -> Dataset:
-    """Coloured blobs: each sample has a place and a colour of its own, two classes by colour."""
-    g = torch.Generator().manual_seed(3)
-    place = torch.rand(n, 2, 1, 1, generator=g) * side
-    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    blob = torch.exp(-((x - place[:, 0]) ** 2 + (y - place[:, 1]) ** 2) / (side / 2))
-    label = torch.arange(n) % 2
-    colour = torch.rand(n, channels, 1, 1, generator=g) * 0.5 + 0.5 * label.view(-1, 1, 1, 1)
-    noise = 0.1 * torch.rand(n, channels, side, side, generator=g)
-    pixels = ((blob[:, None] * colour + noise).clamp(0, 1) * 255).to(torch.uint8)
-    return open_data((pixels, label))
+def cells() -> list[tuple[str, str]]:
+    """Every method with every modality that it runs on."""
+    return [(s.id, kind) for s in systems(kind="method") for kind in SAMPLES if obstacle(s, kind) is None]
 
 
-SAMPLES = {"image": images}
+def double(x):
+    """A payload with its fractions in double precision."""
+    return payload_map(
+        x,
+        lambda leaf: (
+            leaf
+            if isinstance(leaf, torch.Tensor) and not leaf.is_floating_point()
+            else leaf.to(torch.float64)
+        ),
+    )
 
 
 def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dataset]:
