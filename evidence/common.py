@@ -41,11 +41,9 @@ def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: An
         "training.epochs": epochs,
         "health": False,
     }
-    if method_class(method).needs != "tokens":
-        named |= {
-            "encoder.name": "convnet-s",
-            "encoder.width": 16,
-        }  # six convolutions, as small as they learn
+    if data.modality == "image" and method_class(method).needs != "tokens":
+        # six convolutions, as small as they learn
+        named = {"encoder.name": "convnet-s", "encoder.width": 16} | named
     plan = make_plan(method, data, options=named, seed=seed)
     with tempfile.TemporaryDirectory() as run:
         return plan.method, train(plan, Path(run))

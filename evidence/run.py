@@ -21,11 +21,12 @@ from evidence.common import Evidence, Row
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("__init__", "common", "run"))
+SCRIPTS += sorted(f"modalities/{p.stem}" for p in HERE.glob("modalities/*.py") if p.stem != "__init__")
 
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("system", help=f"one of {', '.join(SCRIPTS)}")
+    p.add_argument("system", help=f"a system or modality: one of {', '.join(SCRIPTS)}")
     p.add_argument("--budget", type=int, help="epochs of a training (default: the script's)")
     p.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
     p.add_argument("--dry", action="store_true", help="do not keep the result")
@@ -33,7 +34,7 @@ def main() -> int:
     name = args.system.replace("-", "_")
     if name not in SCRIPTS:
         raise unknown("evidence script", args.system, SCRIPTS)
-    script = importlib.import_module(f"evidence.{name}")
+    script = importlib.import_module(f"evidence.{name.replace('/', '.')}")
     start = time.monotonic()
     found: Evidence = script.run(args.budget or script.BUDGET, list(range(args.seeds)))
     minutes = (time.monotonic() - start) / 60
