@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from anyview.data import Batch, Ragged
+from anyview.data.batch import Leaf
 
 
 def ragged():
@@ -89,3 +90,20 @@ def test_batch_with_x_adds_to_meta_and_leaves_the_old_alone():
     assert set(new.meta) == {"box", "none", "flip"}
     assert "flip" not in b.meta
     assert torch.equal(new.index, b.index)
+
+
+def test_ragged_moves_without_touching_whole_numbers() -> None:
+    fractions, ids = Ragged.of([torch.rand(2, 3), torch.rand(1, 3)]), Ragged.of([torch.arange(3)])
+    assert fractions.to(torch.float64).values.dtype == torch.float64
+    assert fractions.to("cpu", torch.float64).length.dtype == torch.int64
+    assert ids.to(torch.float64).values.dtype == torch.int64
+    assert torch.equal(fractions.to("cpu").values, fractions.values)
+
+
+def test_a_ragged_is_a_leaf() -> None:
+    assert isinstance(Ragged.of([torch.rand(2)]), Leaf)
+    whole = Ragged.of([torch.rand(2), torch.rand(5), torch.rand(1)])
+    again = Ragged.cat([whole[:1], whole[torch.tensor([1, 2])]])
+    assert torch.equal(again.values, whole.values)
+    assert torch.equal(again.length, whole.length)
+    assert whole.kind() == whole[:1].kind() != Ragged.of([torch.rand(2, 3)]).kind()
