@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -62,12 +62,23 @@ def judged(
 Figures = dict[str, dict[str, float]]  #: row -> metric -> figure
 
 
-def over_seeds(one: Callable[[int, int], Figures], budget: int, seeds: list[int]) -> dict[str, "Row"]:
-    """``one(budget, seed)`` for all seeds, a process with one thread for each core: nets as small as these gain
-    nothing from a second thread. Its rows, in order, over seeds."""
-    with ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1), get_context("spawn"), _one_thread) as pool:
-        found = list(pool.map(one, [budget] * len(seeds), seeds))
-    return {name: Row.over(name, [figures[name] for figures in found]) for name in found[0]}
+Part = Callable[[int, int], Figures]  #: (budget, seed) -> rows
+
+
+def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> dict[str, "Row"]:
+    """The rows of ``one(budget, seed)`` over seeds, in order; of several parts that each give some of the rows.
+
+    Every part and seed runs in a process with one thread, one a core at a time: nets as small as these gain
+    nothing from a second thread.
+    """
+    parts = [parts] if callable(parts) else list(parts)
+    jobs = [(part, seed) for part in parts for seed in seeds]
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn"), _one_thread) as pool:
+        found = [f.result() for f in [pool.submit(part, budget, seed) for part, seed in jobs]]
+    groups = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+    return {
+        name: Row.over(name, [figures[name] for figures in group]) for group in groups for name in group[0]
+    }
 
 
 def _one_thread() -> None:
