@@ -52,11 +52,18 @@ def pretrained(method: str, data: Dataset, seed: int, epochs: int, **options: An
 def judged(
     embed: Callable[[Any], Tensor], data: Dataset, protocols: Iterable[str] = ("knn", "linear")
 ) -> dict[str, float]:
-    """Accuracies in percent by protocol, and the effective rank of the test embeddings."""
+    """Figures by protocol and the effective rank of the test embeddings. Shares of 1 are in percent; a protocol
+    with several metrics gives each by its name, as ``regression`` gives ``r2`` (percent) and ``rmse``."""
     x = {name: embed(data.splits[name]) for name in ("train", "validation", "test")}
     features = Features(**{name: Split(v, data.splits[name].label) for name, v in x.items()})
     results = judge({"it": features}, tuple(protocols))
-    return {r.protocol: 100 * r.figures["it"].mean for r in results} | {"rank": float(rankme(x["test"]))}
+    several = {r.protocol for r in results if sum(r.protocol == other.protocol for other in results) > 1}
+    figures = {
+        r.metric if r.protocol in several else r.protocol: (100 if r.measure.percent else 1)
+        * r.figures["it"].mean
+        for r in results
+    }
+    return figures | {"rank": float(rankme(x["test"]))}
 
 
 Figures = dict[str, dict[str, float]]  #: row -> metric -> figure

@@ -54,14 +54,15 @@ def uncoupled(module: torch.nn.Module) -> torch.nn.Module:
     for name, child in module.named_children():
         if isinstance(child, torch.nn.BatchNorm1d):
             setattr(module, name, torch.nn.LayerNorm(child.num_features))
-        elif isinstance(child, torch.nn.BatchNorm2d):
+        elif isinstance(child, (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)):
             setattr(module, name, torch.nn.GroupNorm(1, child.num_features))
         else:
             uncoupled(child)
     return module
 
 
-def fixed_masks(coords: torch.Tensor, valid: torch.Tensor, ratio: float) -> torch.Tensor:
-    """In place of random masks: the same tokens of every sample, whichever process it is in."""
-    order = (torch.arange(coords.shape[1]) * 7 + 3) % coords.shape[1]
-    return (order < round(ratio * coords.shape[1])).expand(len(coords), -1) & valid
+def fixed_masks(coords: torch.Tensor, valid: torch.Tensor, ratio: float, **options) -> torch.Tensor:
+    """In place of random masks: the same tokens of every sample, whichever process it is in and whatever is
+    beside it. The first token is always visible."""
+    place = torch.arange(coords.shape[1])
+    return ((place * 7 + 3) % 11 < 11 * ratio) & (place > 0) & valid

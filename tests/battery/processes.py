@@ -9,8 +9,10 @@ from cells import build, cells, double, fixed_masks, uncoupled
 
 from anyview.data.batch import Batch
 from anyview.objectives.contrastive import nt_xent
+from anyview.objectives.instances import instance_barlow
+from anyview.objectives.pairs import pair_nce, pair_sigmoid
 from anyview.objectives.reconstruction import masked_reconstruction
-from anyview.objectives.regression import cosine_regression
+from anyview.objectives.regression import cosine_regression, masked_smooth_l1
 from anyview.objectives.variance import barlow_twins, vicreg
 from anyview.training.gather import gather
 from anyview.training.step import as_terms, cached_step, plain_step
@@ -20,7 +22,14 @@ OBJECTIVES = {
     "nt_xent": (lambda z: nt_xent(z, temperature=0.5), True),
     "vicreg": (vicreg, True),
     "barlow_twins": (barlow_twins, True),
+    "instance_barlow": (lambda z: instance_barlow(z, z.flip(0)), True),
+    "pair_nce": (lambda z: pair_nce(z, torch.tensor(5.0), 0.1), True),
+    "pair_sigmoid": (lambda z: pair_sigmoid(z, torch.tensor(5.0), torch.tensor(-3.0)), True),
     "cosine_regression": (lambda z: cosine_regression(z, z.flip(2).detach()), False),
+    "masked_smooth_l1": (
+        lambda z: masked_smooth_l1(z[0, :, None], z[1, :, None], torch.ones(len(z[0]), 1, dtype=torch.bool)),
+        False,
+    ),
     "masked_reconstruction": (
         lambda z: masked_reconstruction(
             z[0, :, None], z[1, :, None], torch.ones(len(z[0]), 1, dtype=torch.bool)
@@ -50,8 +59,9 @@ def compute(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
     method, dataset = build(name, rest[0])
     uncoupled(method).double()
     for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, "random_mask"):
-            module.random_mask = fixed_masks
+        for mask in ("random_mask", "block_mask"):
+            if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, mask):
+                setattr(module, mask, fixed_masks)
     torch.manual_seed(5)
     views = [_double(v) for v in method.views(dataset.train.fetch(torch.arange(8)).without_label())]
     part = [v[torch.arange(rank * 8 // world, (rank + 1) * 8 // world)] for v in views]

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -63,11 +64,14 @@ def test_commands_have_options_that_exist(
     if "simsiam" in words or "spectra.npy" in words or "centroid" in words:
         return  # these come from CONTRIBUTING's own examples, which other tests run
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ANYVIEW_DATA", raising=False)
     from anyview.cli.main import main
 
+    if {"subj", "trec", "emoji"} & set(words) and not os.environ.get("ANYVIEW_DATA"):
+        pytest.skip("ANYVIEW_DATA names no folder of datasets")
+    Path("reviews.csv").write_text("text,stars\n" + "it is a good long film,5\nand this is a bad one,1\n" * 9)
+
     if words[0] == "pretrain" and "--help" not in words:
-        words = ["digits" if w in ("photos/", "your/photos/") else w for w in words]
+        words = ["digits" if w == "photos/" or w.startswith("your/") else w for w in words]
         words = [write_config(tmp_path) if w.endswith("config.yaml") else w for w in words]
         assert main([*words, "--dry-run"]) == 0
     elif words[0] in ("pretrain", "systems", "--version"):

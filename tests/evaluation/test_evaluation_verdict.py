@@ -85,3 +85,39 @@ def test_one_baseline_is_enough_and_none_is_too_few():
     assert learned([row("knn", pretrained=80, raw=70)])
     with pytest.raises(InputError, match="a verdict needs figures"):
         verdict([row("knn", pretrained=80, supervised=90)])
+
+
+def plain(protocol: str, metric: str, std: float = 0.01, **means: float) -> Result:
+    return Result(protocol, metric, "test", {name: Figure(mean, std, 200) for name, mean in means.items()})
+
+
+def test_less_error_is_a_gain_in_the_metrics_own_unit():
+    rows = [plain("regression", "rmse", pretrained=0.7, untrained=0.9, raw=0.82)]
+    assert learned(rows)
+    assert verdict(rows, raw_name="fingerprints") == (
+        "it learned: RMSE better by 0.12 over fingerprints with ridge regression."
+    )
+    rows = [plain("regression", "rmse", pretrained=0.7, untrained=0.9, raw=0.5)]
+    assert not learned(rows)
+    assert "RMSE worse by 0.2 against raw pixels with ridge regression" in verdict(rows)
+    assert "RMSE better by 0.2 over the untrained encoder" in verdict(rows)
+
+
+def test_shares_go_before_other_units():
+    rows = [
+        plain("regression", "r2", pretrained=0.7, untrained=0.5, raw=0.6),
+        plain("regression", "rmse", std=0.1, pretrained=10.0, untrained=20.0, raw=15.0),
+    ]
+    assert verdict(rows) == "it learned: +10 points over raw pixels in R² with ridge regression."
+
+
+def test_pairs_are_put_into_words():
+    rows = [plain("sts", "spearman", pretrained=0.7, untrained=0.5, raw=0.6)]
+    assert (
+        verdict(rows, raw_name="TF-IDF")
+        == "it learned: Spearman better by 0.1 over TF-IDF in similarity of pairs."
+    )
+    rows = [plain("retrieval-image-text", "recall@1", pretrained=0.3, untrained=0.02)]
+    assert (
+        verdict(rows) == "it learned: +28 points over the untrained encoder in recall@1 from image to text."
+    )

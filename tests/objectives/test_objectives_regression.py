@@ -5,7 +5,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from anyview.errors import InputError
-from anyview.objectives.regression import cosine_regression
+from anyview.objectives.regression import cosine_regression, masked_smooth_l1
 
 
 def random(*shape, seed=0):
@@ -94,3 +94,48 @@ def test_bad_input_is_refused():
         cosine_regression(random(1, 6, 4), random(1, 6, 4))
     with pytest.raises(TypeCheckError):
         cosine_regression(random(2, 6, 4), random(2, 5, 4))
+
+
+# ---- data2vec's loss on hidden tokens
+
+
+def smooth_l1_loops(prediction, target, valid, beta):
+    total = 0.0
+    for p, t, v in zip(prediction, target, valid):
+        errors = []
+        for token in range(len(p)):
+            if v[token]:
+                u = (p[token] - t[token]).abs()
+                inside = 0.5 * u**2 / beta if beta else u**2
+                errors.append(torch.where((u <= beta) | (beta == 0), inside, u - 0.5 * beta).mean())
+        total = total + (sum(errors) / len(errors) if errors else 0.0)
+    return total / len(prediction)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 2.0])
+def test_masked_smooth_l1_is_its_formula(beta):
+    p, t = 2 * random(4, 5, 3), 2 * random(4, 5, 3, seed=1)
+    valid = torch.arange(5) < torch.tensor([5, 3, 1, 0])[:, None]
+    got = masked_smooth_l1(p, t, valid, beta=beta)
+    torch.testing.assert_close(got, smooth_l1_loops(p, t, valid, beta), rtol=1e-10, atol=1e-10)
+
+
+def test_masked_smooth_l1_does_not_read_padding_and_stops_at_the_target():
+    p, t = random(2, 4, 3).requires_grad_(), random(2, 4, 3, seed=1).requires_grad_()
+    valid = torch.arange(4) < torch.tensor([4, 2])[:, None]
+    broken = torch.where(valid[..., None], t, torch.nan)
+    torch.testing.assert_close(masked_smooth_l1(p, broken, valid), masked_smooth_l1(p, t, valid))
+    masked_smooth_l1(p, t, valid).backward()
+    assert t.grad is None
+    assert not p.grad[1, 2:].any()
+
+
+def test_a_large_beta_is_squared_error_scaled():
+    p, t, valid = random(2, 4, 3), random(2, 4, 3, seed=1), torch.ones(2, 4, dtype=torch.bool)
+    squared = masked_smooth_l1(p, t, valid, beta=0.0)
+    torch.testing.assert_close(masked_smooth_l1(p, t, valid, beta=100.0), squared / 200)
+
+
+def test_beta_below_zero_is_refused():
+    with pytest.raises(InputError, match="beta"):
+        masked_smooth_l1(random(1, 1, 2), random(1, 1, 2), torch.ones(1, 1, dtype=torch.bool), beta=-1.0)

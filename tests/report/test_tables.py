@@ -62,7 +62,9 @@ def test_the_row_on_which_a_baseline_wins_is_pointed_at():
 
 
 @pytest.mark.parametrize(
-    "results", [RESULTS, with_supervised(RESULTS, torch.arange(100) < 98)], ids=["3", "4"]
+    "results",
+    [RESULTS, with_supervised(RESULTS, {"accuracy": Figure.bootstrap(torch.arange(100) < 98)})],
+    ids=["3", "4"],
 )
 def test_fits_80_columns_and_keeps_the_arrow(results):
     text = printed(results)
@@ -89,7 +91,9 @@ def test_bold_only_where_the_best_is_clear_of_the_next():
 
 
 def test_missing_figures_are_dashes_and_supervised_comes_last():
-    lines = printed(with_supervised(RESULTS, torch.arange(100) < 98), method="byol").splitlines()
+    lines = printed(
+        with_supervised(RESULTS, {"accuracy": Figure.bootstrap(torch.arange(100) < 98)}), method="byol"
+    ).splitlines()
     assert lines[0].rstrip().endswith("byol  supervised")
     assert lines[1].rstrip().endswith("–")
     assert "98.0 ±" in lines[3]
@@ -102,3 +106,26 @@ def test_markdown_has_the_same_figures():
     assert lines[2] == "| 1 label a class | 57.7 ± 5.1 | 66.0 ± 5.1 | **81.9 ± 5.1** | |"
     assert lines[5] == "| nearest neighbours | 90.3 ± 0.7 | 98.2 ± 0.7 | 97.9 ± 0.7 | ← raw pixels win here |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_every_metric_in_its_own_unit_and_direction():
+    def pair(protocol: str, metric: str, pretrained: tuple[float, float], raw: tuple[float, float]) -> Result:
+        return Result(
+            protocol, metric, "test", {"pretrained": Figure(*pretrained, 200), "raw": Figure(*raw, 200)}
+        )
+
+    rows = [
+        pair("regression", "r2", (0.7, 0.01), (0.5, 0.01)),
+        pair("regression", "rmse", (0.61234, 0.0123), (0.9, 0.02)),
+        pair("sts", "spearman", (0.5, 0.015), (0.6, 0.0151)),
+        pair("retrieval-a-b", "median rank", (120.0, 14.0), (3.0, 0.0)),
+    ]
+    lines = results_markdown(rows, raw_name="counts").splitlines()[2:]
+    assert lines[0] == "| ridge regression, R² | 50.0 ± 1.0 | **70.0 ± 1.0** | |"
+    assert lines[1] == "| ridge regression, RMSE | 0.900 ± 0.020 | **0.612 ± 0.012** | |"
+    assert lines[2] == "| similarity of pairs | **0.600 ± 0.015** | 0.500 ± 0.015 | ← counts win here |"
+    assert lines[3] == "| a → b, median rank | **3.00 ± 0.00** | 120 ± 14 | ← counts win here |"
+    last = printed(rows).splitlines()[-1]
+    assert last == (
+        "R² on test in %; RMSE on test, Spearman on test, median rank on test; ± sampling error of test"
+    )

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from anyview.data import open as open_data
+from anyview.data.source import MemorySource
 from anyview.errors import InputError
+from anyview.evaluation.metrics import r2
 from anyview.training.gather import gather, world_size
 from anyview.training.model import Model
 from anyview.training.plan import make_plan
@@ -124,12 +126,25 @@ def test_supervised_learns_what_is_easy() -> None:
     model = model_of(x=x)
     before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
     splits = [data.splits[name] for name in ("train", "validation", "test")]
-    correct = train_supervised(model, *splits, seed=0, max_steps=24)
-    assert correct.shape == (20,)
-    assert correct.dtype == torch.bool
-    assert correct.double().mean() > 0.8
-    assert torch.equal(correct, train_supervised(model, *splits, seed=0, max_steps=24))
+    answer, truth = train_supervised(model, *splits, seed=0, max_steps=24)
+    assert answer.shape == (20, 2)
+    assert torch.equal(truth, label[40:])
+    assert answer.argmax(1).eq(truth).double().mean() > 0.8
+    assert torch.equal(answer, train_supervised(model, *splits, seed=0, max_steps=24)[0])
     assert all(torch.equal(v, before[k]) for k, v in model.encoder.state_dict().items())
+
+
+def test_supervised_learns_numbers_too() -> None:
+    level = torch.rand(200, generator=torch.Generator().manual_seed(0))
+    x = (pixels(200) // 8) + (level * 220).to(torch.uint8).view(-1, 1, 1, 1)
+    model, target = model_of(x=x), 1000 + 50 * level
+    target[::7] = torch.nan
+    splits = [MemorySource("image", model.spec, x[part], target[part])
+              for part in (slice(0, 120), slice(120, 150), slice(150, 200))]  # fmt: skip
+    answer, truth = train_supervised(model, *splits, seed=0, max_steps=120)
+    assert torch.equal(truth, target[150:][target[150:].isfinite()])
+    assert answer.shape == truth.shape
+    assert r2(answer, truth) > 0.5
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from anyview.api import keep_evaluation, read_health
 from anyview.cli.common import Parser, console, say_lines
+from anyview.evaluation.pairs import PAIRED
 from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
@@ -16,10 +17,13 @@ from anyview.training.run import read_config
 def run(args: list[str]) -> int:
     p = Parser("evaluate", "Judge an encoder beside the same encoder untrained and the raw features.")
     p.add_argument("run", help="a run folder, or a saved encoder")
-    p.add_argument("data", help="labelled data with a test split, or from which a fifth is held out as one")
+    p.add_argument("data", help="labelled data or pairs with a test split, else a fifth is held out as one")
     p.add_argument("--test", help="labelled test data, when DATA has none")
     p.add_argument(
-        "--protocol", nargs="+", metavar="NAME", help=f"of {', '.join(PROTOCOLS)} (default: the modality's)"
+        "--protocol",
+        nargs="+",
+        metavar="NAME",
+        help=f"of {', '.join([*PROTOCOLS, *PAIRED])} (default: what suits the labels)",
     )
     p.add_argument("--label", help="column with labels")
     p.add_argument(

@@ -216,7 +216,8 @@ def _dry_run(plan: Plan) -> None:
     """Shapes through the network, memory, and steps, without training."""
     import torch
 
-    batch = plan.dataset.train.fetch(torch.arange(min(4, len(plan.dataset.train)))).without_label()
+    source = plan.dataset.pretraining
+    batch = source.fetch(torch.arange(min(4, len(source)))).without_label()
     with torch.no_grad():
         views = plan.method.views(batch)
         embeddings = plan.method.eval()(views)

@@ -43,12 +43,15 @@ def open(
     if isinstance(data, Dataset):
         return _only(data, split)
     found = _find(data)
-    if split is not None:
-        if split not in found.splits:
-            raise unknown("split", split, found.splits, f"in {found.name}")
-        found = Found(found.name, {split: found.splits[split]})
-    reader = _reader(found, modality)
-    return reader.read(found, label=label, size=size, like=like)
+    if split in found.splits:
+        found, split = Found(found.name, {split: found.splits[split]}), None
+    dataset = _reader(found, modality).read(found, label=label, size=size, like=like)
+    if split is None:
+        return dataset
+    # Splits may lie inside of what was found: nodes by masks, graphs by folds.
+    if split not in dataset.splits:
+        raise unknown("split", split, dataset.splits, f"in {found.name}")
+    return _only(dataset, split)
 
 
 def _only(dataset: Dataset, split: str | None) -> Dataset:

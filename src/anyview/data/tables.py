@@ -92,7 +92,7 @@ def by_column(found: Found) -> Found:
     columns = [
         n
         for n in shared
-        if (n == "split" or n.startswith("split_")) and pa.types.is_string(tables[0].schema.field(n).type)
+        if (n == "split" or n.startswith("split_")) and _is_text(tables[0].schema.field(n).type)
     ]
     column = "split" if "split" in columns else next(iter(columns), None)
     if column is None:
@@ -108,6 +108,10 @@ def by_column(found: Found) -> Found:
                 found.name, kept.schema, len(rows), held=kept.take(rows), folder=tables[0].folder
             )
     return Found(found.name, splits) if "train" in splits else found
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _held(name: str, table: pa.Table) -> Table:

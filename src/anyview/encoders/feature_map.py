@@ -12,34 +12,36 @@ from anyview.encoders.positions import grid
 from anyview.errors import InputError
 
 Images = Float[Tensor, "batch channels height width"]
+Maps = Float[Tensor, "batch channels *extent"]  #: of images, or of volumes and clips
 
 
 class MapEncoder(Encoder):
     """An encoder whose layers are feature maps; ``forward`` is the mean over the last one.
 
-    A subclass gives ``maps(x, layers)``, ``dim``, ``depth`` and ``stride`` (pixels a cell of the last map).
+    A subclass gives ``maps(x, layers)``, ``dim``, ``depth`` and ``stride`` (pixels a cell of the last map, along
+    all axes or along each).
     """
 
-    stride: int
+    stride: int | tuple[int, ...]
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.mask_pixel = nn.Parameter(torch.zeros(channels))
 
-    def maps(self, x: Images, layers: list[int] | None = None) -> list[Tensor]:
+    def maps(self, x: Maps, layers: list[int] | None = None) -> list[Tensor]:
         """The last feature map ``(batch, channels, rows, columns)``, or those of ``layers``."""
         raise NotImplementedError
 
-    def forward(self, x: Images) -> Float[Tensor, "batch dim"]:
-        return self.maps(x)[0].mean((2, 3)) + unused(self.mask_pixel)
+    def forward(self, x: Maps) -> Float[Tensor, "batch dim"]:
+        return self.maps(x)[0].mean(tuple(range(2, x.ndim))) + unused(self.mask_pixel)
 
-    def layout(self, x: Images) -> tuple[Float[Tensor, "batch tokens 2"], Bool[Tensor, "batch tokens"]]:
+    def layout(self, x: Maps) -> tuple[Float[Tensor, "batch tokens axes"], Bool[Tensor, "batch tokens"]]:
         """``(row, column)`` of every cell of the last feature map; all are valid."""
         return _layout(len(x), self._cells(x), x.device)
 
     def tokens(
         self,
-        x: Images,
+        x: Maps,
         mask: Bool[Tensor, "batch tokens"] | None = None,
         masked: Literal["drop", "replace"] = "drop",
         layers: list[int] | None = None,
@@ -68,13 +70,15 @@ class MapEncoder(Encoder):
         ]
         return outputs[0] if layers is None else outputs
 
-    def _cells(self, x: Images) -> tuple[int, int]:
-        return -(-x.shape[2] // self.stride), -(-x.shape[3] // self.stride)
+    def _cells(self, x: Maps) -> tuple[int, ...]:
+        strides = (self.stride,) * (x.ndim - 2) if isinstance(self.stride, int) else self.stride
+        return tuple(-(-n // stride) for n, stride in zip(x.shape[2:], strides))
 
-    def _hide(self, x: Images, mask: Bool[Tensor, "batch tokens"]) -> Images:
+    def _hide(self, x: Maps, mask: Bool[Tensor, "batch tokens"]) -> Maps:
         cells = mask.view(len(x), 1, *self._cells(x)).float()
         hidden = F.interpolate(cells, size=x.shape[2:], mode="nearest").bool()
-        return torch.where(hidden, self.mask_pixel.to(x.dtype)[:, None, None], x)
+        pixel = self.mask_pixel.to(x.dtype).view(-1, *[1] * (x.ndim - 2))
+        return torch.where(hidden, pixel, x)
 
 
 def _layout(batch: int, cells: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:

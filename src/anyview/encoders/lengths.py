@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 #: a group of so many tokens is cheap already; cutting it would cost more than its padding
@@ -33,7 +33,7 @@ def length_groups(valid: Bool[Tensor, "batch tokens"]) -> list[tuple[Tensor, int
 
 def by_length(
     network: Callable[[Tensor, Bool[Tensor, "batch tokens"]], Tensor],
-    values: Float[Tensor, "batch tokens dim"],
+    values: Shaped[Tensor, "batch tokens ..."],
     valid: Bool[Tensor, "batch tokens"],
 ) -> Float[Tensor, "batch tokens newdim"]:
     """``network(values, valid)``, computed in groups of similar length; zero at padding it did not see.

@@ -78,7 +78,8 @@ def build(name: str, input: Input | Sequence[int], **options: Any) -> Encoder:
     for option, value in options.items():
         _check(name, option, value, parameters[option].annotation)
     encoder = function(input, **options)
-    encoder.config = {"name": name, "input": input, **options}
+    settled = getattr(encoder, "config", {})  # what a builder found out by itself, such as an architecture
+    encoder.config = {"name": name, "input": input, **options, **settled}
     return encoder
 
 

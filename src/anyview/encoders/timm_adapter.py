@@ -58,10 +58,10 @@ class TimmEncoder(MapEncoder):
             reason = " ".join(str(error).split())
             problem = f"timm cannot build {name} for {channels} x {size[0]} x {size[1]}: {reason}"
             raise InputError(problem) from error
-        self.stride = self.network.feature_info[-1]["reduction"]
-        if fixed and any(side % self.stride for side in size):
+        self.stride = stride = int(self.network.feature_info[-1]["reduction"])
+        if fixed and any(side % stride for side in size):
             wrong = f"{size[0]} x {size[1]}"
-            raise InputError(f"timm:{name} takes sides that are multiples of {self.stride} px, not {wrong}")
+            raise InputError(f"timm:{name} takes sides that are multiples of {stride} px, not {wrong}")
         if not hasattr(self.network, "forward_intermediates"):
             raise InputError(f"timm:{name} does not give its feature maps; take another timm model")
         self.dim = getattr(self.network, "head_hidden_size", None) or self.network.num_features

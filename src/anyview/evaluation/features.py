@@ -10,10 +10,13 @@ from torch import Tensor
 
 from anyview.errors import InputError
 
+FRACTIONS = "Make them whole numbers, or take the protocol regression."
+
 
 @dataclass(frozen=True)
 class Split:
-    """Embeddings and their labels, whole numbers; a label below 0 means that the sample has none."""
+    """Embeddings and their labels: classes, whole numbers, below 0 where the sample has none; or targets of a
+    regression, fractions, NaN where it has none."""
 
     x: Float[Tensor, "samples features"]
     label: Shaped[Tensor, "labels"] | None
@@ -25,6 +28,14 @@ class Labelled:
 
     x: Float[Tensor, "samples features"]
     label: Int[Tensor, "samples"]
+
+
+@dataclass(frozen=True)
+class Aimed:
+    """What a regression works on: float32 embeddings, every one with its target."""
+
+    x: Float[Tensor, "samples features"]
+    label: Float[Tensor, "samples"]
 
 
 @dataclass(frozen=True)
@@ -52,30 +63,11 @@ def labelled(name: str, features: Features) -> tuple[Labelled, Labelled, Labelle
     """
     found = []
     for part, split in features.splits().items():
-        finite = split.x.isfinite().all(1)
-        if not finite.all():
-            row = int((~finite).nonzero()[0])
-            raise InputError(
-                f'representation "{name}" is not finite (NaN or infinite) in {int((~finite).sum())} of '
-                f"{len(finite)} {part} rows, first row {row}. Look at that sample, or at the run's health."
-            )
-        if split.label is None:
-            raise InputError(f"evaluate needs labels; the {part} split has none. Name them with --label.")
-        if split.label.is_floating_point():
-            raise InputError(
-                f"evaluate needs classes; the {part} labels are {split.label.dtype}. Make them whole numbers."
-            )
-        if len(split.label) != len(split.x):
-            raise InputError(
-                f'representation "{name}" has {len(split.x)} {part} rows for {len(split.label)} labels.'
-            )
-        keep = split.label >= 0
-        if not keep.any():
-            raise InputError(
-                f"evaluate needs labels; none of the {len(keep)} {part} samples has one. "
-                "Name them with --label, or give more samples."
-            )
-        found.append(Labelled(split.x[keep].float(), split.label[keep].long()))
+        label = _aligned(name, part, split)
+        if label.is_floating_point():
+            raise InputError(f"evaluate needs classes; the {part} labels are {label.dtype}. {FRACTIONS}")
+        keep = _known(part, label >= 0)
+        found.append(Labelled(split.x[keep].float(), label[keep].long()))
     train, validation, test = found
     classes = train.label.unique()
     if len(classes) < 2:
@@ -93,10 +85,67 @@ def labelled(name: str, features: Features) -> tuple[Labelled, Labelled, Labelle
     return train, validation, test
 
 
+def aimed(name: str, features: Features) -> tuple[Aimed, Aimed, Aimed]:
+    """The samples of train, validation and test that have a target, if a regression can be judged.
+
+    Raises:
+        InputError: labels missing or classes, an empty split, one target only in train or in test, or an
+            embedding that is not finite.
+    """
+    found = []
+    for part, split in features.splits().items():
+        label = _aligned(name, part, split)
+        if not label.is_floating_point():
+            raise InputError(
+                f"regression needs targets that are fractions; the {part} labels are classes ({label.dtype}). "
+                "Name another column with --label, or take another protocol."
+            )
+        keep = _known(part, label.isfinite())
+        found.append(Aimed(split.x[keep].float(), label[keep].float()))
+        first = float(found[-1].label[0])
+        if part != "validation" and (found[-1].label == first).all():
+            raise InputError(
+                f"regression needs targets that differ; all {int(keep.sum())} {part} targets are {first:g}. "
+                "Name another column with --label, or give more samples."
+            )
+    train, validation, test = found
+    return train, validation, test
+
+
+def _aligned(name: str, part: str, split: Split) -> Tensor:
+    """The labels of a split, one for each of its embeddings, which are finite."""
+    finite = split.x.isfinite().all(1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise InputError(
+            f'representation "{name}" is not finite (NaN or infinite) in {int((~finite).sum())} of '
+            f"{len(finite)} {part} rows, first row {row}. Look at that sample, or at the run's health."
+        )
+    if split.label is None:
+        raise InputError(f"evaluate needs labels; the {part} split has none. Name them with --label.")
+    if len(split.label) != len(split.x):
+        raise InputError(
+            f'representation "{name}" has {len(split.x)} {part} rows for {len(split.label)} labels.'
+        )
+    return split.label
+
+
+def _known(part: str, keep: Tensor) -> Tensor:
+    if not keep.any():
+        raise InputError(
+            f"evaluate needs labels; none of the {len(keep)} {part} samples has one. "
+            "Name them with --label, or give more samples."
+        )
+    return keep
+
+
 def standardiser(x: Float[Tensor, "samples features"]) -> Callable[[Tensor], Tensor]:
     """The map to mean 0 and deviation 1 by the statistics of ``x``; constant features become 0."""
-    var, mean = torch.var_mean(x, dim=0, correction=0)
-    std = var.sqrt()
+    # means of blocks that lie in the cache are exact enough in float32; what is summed over all is not
+    blocks = x.split(max(1, 2**18 // max(1, x.shape[1])))
+    mean = sum(block.mean(0).double() * len(block) for block in blocks) / len(x)
+    var = sum((block - mean.to(x)).square_().sum(0).double() for block in blocks) / len(x)
+    mean, std = mean.to(x), var.sqrt().to(x)
     # a feature that varies only by rounding carries nothing: scaling it up would make noise of it
     std = torch.where(std > 1e-6 * mean.abs(), std, torch.inf)
-    return lambda y: (y - mean) / std
+    return lambda y: (y - mean).div_(std)

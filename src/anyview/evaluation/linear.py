@@ -1,37 +1,77 @@
 """Linear evaluation: what one linear layer can read off the representation."""
 
+import math
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyview.evaluation.features import Labelled, standardiser
 from anyview.evaluation.logistic import SoftmaxRegression
+from anyview.evaluation.metrics import roc_auc
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 PATIENCE = 2
+CHOOSING, FITTED = 1e-5, 1e-8  #: tolerances: along the path, and of the penalty that was chosen
 
 
 class Linear:
     """Multinomial logistic regression on features standardised by train statistics.
 
     Fitted on the train split alone, as every row of the table is; validation only chooses. The penalty (on
-    half the squared weights, beside the mean cross-entropy) is the one of ``PENALTIES`` with the best
-    validation accuracy, the strongest of equals. The path runs from strong to weak with warm starts and ends
-    when ``PATIENCE`` weaker penalties in a row were no better than the best.
+    half the squared weights, beside the mean cross-entropy) is the one of ``PENALTIES`` that does best on
+    validation, the strongest of equals. The path runs from strong to weak with warm starts, roughly, and
+    ends when ``PATIENCE`` weaker penalties in a row were no better than the best, or one was clearly worse
+    (by two standard errors); the chosen one is then fitted to the end.
     """
 
     def __init__(self, train: Labelled, validation: Labelled, seed: int = 0) -> None:
         self.standardise = standardiser(train.x)
         self.classes, label = train.label.unique(return_inverse=True)
         problem = SoftmaxRegression(self.standardise(train.x)[None], label[None], len(self.classes))
-        held, best, worse = self.standardise(validation.x), -1.0, 0
+        held, best, worse = self.standardise(validation.x), -math.inf, 0
+        start = problem.solution
         for penalty in PENALTIES:
-            fitted = problem.fit(penalty)
-            right = float((self.classes[fitted(held)[0]] == validation.label).double().mean())
-            worse = 0 if right > best else worse + 1
-            if right > best:
-                best, self.penalty, self.layer = right, penalty, fitted
-            if worse == PATIENCE:
+            self.layer = problem.fit(penalty, CHOOSING)
+            merit, error = self._merit(held, validation.label)
+            clearly = best - merit > 2 * error > 0
+            worse = 0 if merit > best else worse + 1
+            if merit > best:
+                best, self.penalty, start = merit, penalty, problem.solution
+            if worse == PATIENCE or clearly:
                 break
+        problem.solution = start
+        self.layer = problem.fit(self.penalty, FITTED)
 
-    def __call__(self, x: Float[Tensor, "samples features"]) -> Int[Tensor, "1 samples"]:
+    def _merit(self, z: Tensor, label: Tensor) -> tuple[float, float]:
+        """What is best on validation, its accuracy, and the standard error of that."""
+        right = float((self.classes[self.layer(z)[0]] == label).double().mean())
+        return right, math.sqrt(right * (1 - right) / len(label))
+
+    def __call__(self, x: Float[Tensor, "samples features"]) -> Int[Tensor, "draws samples"]:
         return self.classes[self.layer(self.standardise(x))]
+
+
+class Ranking(Linear):
+    """The same classifier for labels of which one is rare: its scores are judged by how they rank the samples,
+    on validation too. It answers a score for every class (two classes: of the second alone)."""
+
+    def _merit(self, z: Tensor, label: Tensor) -> tuple[float, float]:
+        """ROC-AUC on validation, and its standard error, about that of a share of the rarer class."""
+        positive = label[:, None] == self.scored
+        area = roc_auc(self._scores(z), positive)
+        counts = positive.sum(0)
+        fewest = int(torch.minimum(counts, len(label) - counts).clamp(min=1).min())
+        return (area, math.sqrt(area * (1 - area) / fewest)) if area == area else (0.0, 0.0)
+
+    def __call__(self, x: Float[Tensor, "samples features"]) -> Float[Tensor, "samples scored"]:
+        return self._scores(self.standardise(x))
+
+    @property
+    def scored(self) -> Int[Tensor, "scored"]:
+        """The classes that scores are of."""
+        return self.classes[1:] if len(self.classes) == 2 else self.classes
+
+    def _scores(self, z: Tensor) -> Tensor:
+        logits = self.layer.scores(z)[0].double()
+        return logits[:, 1:] - logits[:, :1] if len(self.classes) == 2 else logits.log_softmax(1)

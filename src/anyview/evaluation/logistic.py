@@ -8,7 +8,10 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from torch import Tensor
 
-LARGEST_ROTATION = 4096
+LARGEST_ROTATION = 4096  #: features whose covariance is taken apart; beyond it only their variances are used
+ENOUGH = 4  #: samples a feature from which their covariance is taken
+SMALL = 2**20  #: numbers that are computed with in float64; more are held in float32
+BLOCK = 2**20  #: numbers of which both products are taken while they lie in the cache
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,10 @@ class Affine:
 
     weight: Float[Tensor, "batch features classes"]
     bias: Float[Tensor, "batch classes"]
+
+    def scores(self, x: Float[Tensor, "samples features"]) -> Float[Tensor, "batch samples classes"]:
+        """Logits, by every classifier."""
+        return torch.stack([x @ w + b for w, b in zip(self.weight, self.bias)])
 
     def __call__(self, x: Float[Tensor, "samples features"]) -> Int[Tensor, "batch samples"]:
         """Number of the highest-scoring class, by every classifier."""
@@ -27,10 +34,14 @@ class SoftmaxRegression:
     """Minimises ``mean cross-entropy + l2 / 2 ||W||²`` with a free bias, for each of ``batch`` problems.
 
     With more than two classes this is scikit-learn's ``LogisticRegression(C=1 / (l2 * samples))``; with two
-    it stays a softmax over both. Found by L-BFGS with closed-form gradients. Features are turned onto their
-    principal axes first, which leaves the penalty as it is and makes the Hessian nearly diagonal: scaled by
-    its diagonal at equal probabilities, tens of iterations do where plain L-BFGS takes hundreds.
-    Computed in float64: the line search needs differences of the loss that float32 does not resolve.
+    it stays a softmax over both. Found by L-BFGS with closed-form gradients, in coordinates where the Hessian
+    at equal probabilities, ``covariance / classes + l2``, is the identity: tens of iterations do where plain
+    L-BFGS takes hundreds. With fewer samples than features the samples span all that can be learned, and the
+    fit is done on their coordinates.
+
+    A small problem is computed in float64. A large one is held in float32 and gone through once a step, a
+    block of samples at a time, whose sums are taken in float64: the line search needs differences of the loss
+    that a sum in float32 does not resolve.
 
     Args:
         x: ``(batch, samples, features)``.
@@ -43,62 +54,117 @@ class SoftmaxRegression:
         label: Int[Tensor, "batch samples"],
         classes: int,
     ) -> None:
-        x = x.double()
+        x = x.double() if x.numel() <= SMALL else x.float()
         self.mean = x.mean(1, keepdim=True)  # a shift changes only the free bias
-        x = x - self.mean
-        self.axes, variance = principal_axes(x)
-        rotated = x if self.axes is None else x @ self.axes
-        self.x = torch.cat([rotated, torch.ones_like(rotated[..., :1])], dim=2)  # last column: the bias
-        self.curvature = torch.cat([variance, torch.ones_like(variance[..., :1])], dim=1)[..., None] / classes
-        self.label, self.classes = label[..., None], classes
-        self.solution = self.curvature.new_zeros(len(x), self.x.shape[2], classes)
+        self.x, self.axes = x - self.mean, None
+        if x.shape[1] <= min(x.shape[2], LARGEST_ROTATION):
+            self.x, self.axes = sample_coordinates(self.x)
+        self.label, self.classes = label[:, None], classes
+        self.curvature = _covariance(self.x) / classes
+        batch, _, features = self.x.shape
+        self.solution = self.curvature.new_zeros(batch, features + 1, classes)  # last row: the bias
 
-    def fit(self, l2: float) -> Affine:
-        """The minimum at this penalty; starts from the last one found."""
-        penalty = torch.full_like(self.curvature, l2)
-        penalty[:, -1] = 0
-        scale = (self.curvature + penalty).rsqrt()
+    def fit(self, l2: float, tolerance: float = 1e-12) -> Affine:
+        """The minimum at this penalty; starts from the last one found.
+
+        Args:
+            tolerance: ends when a step lowers the loss by less than this share of it.
+        """
+        scale = _Scale(self.curvature, l2, self.classes)
         shape, device = self.solution.shape, self.solution.device
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            w = torch.from_numpy(flat).to(device).view(shape) * scale
-            log_p = (self.x @ w).log_softmax(2)
-            loss = -log_p.gather(2, self.label).mean(1).sum() + (penalty * w * w).sum() / 2
-            p = log_p.exp_()
-            p.scatter_add_(2, self.label, p.new_full((1, 1, 1), -1.0).expand_as(self.label))
-            slope = self.x.mT @ p / self.x.shape[1] + penalty * w
-            return float(loss), (slope * scale).flatten().cpu().numpy()
+            w = scale(torch.from_numpy(flat).to(device).view(shape))
+            loss, slope = self._entropy(w)
+            slope[:, :-1] += l2 * w[:, :-1]
+            loss += l2 / 2 * float(w[:, :-1].square().sum())
+            return loss, scale.transposed(slope).flatten().cpu().numpy()
 
-        start = (self.solution / scale).flatten().cpu().numpy()
-        found = minimize(
-            objective,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-6},
-        )
-        self.solution = torch.from_numpy(found.x).to(device).view(shape) * scale
+        start = scale.inverse(self.solution).flatten().cpu().numpy()
+        options = {"maxiter": 500, "ftol": tolerance, "gtol": 1e-6}
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        self.solution = scale(torch.from_numpy(found.x).to(device).view(shape))
         weight, bias = self.solution[:, :-1], self.solution[:, -1]
         if self.axes is not None:
-            weight = self.axes @ weight
-        return Affine(weight.float(), (bias - (self.mean @ weight)[:, 0]).float())
+            weight = self.axes.double() @ weight
+        return Affine(weight.float(), (bias - (self.mean.double() @ weight)[:, 0]).float())
+
+    def _entropy(self, w: Float[Tensor, "batch rows classes"]) -> tuple[float, Tensor]:
+        """Mean cross-entropy, summed over the problems, and its slope."""
+        samples, features = self.x.shape[1:]
+        weight, bias = w[:, :-1].mT.to(self.x.dtype).contiguous(), w[:, -1, :, None]
+        loss, slope = 0.0, torch.zeros_like(w)
+        rows = max(1, BLOCK // (len(w) * features))
+        # classes before samples: products of a flat matrix with a tall one are several times faster so
+        for x, label in zip(self.x.split(rows, 1), self.label.split(rows, 2)):
+            log_p = ((weight @ x.mT).double() + bias).log_softmax(1)
+            loss -= float(log_p.gather(1, label).sum())
+            p = log_p.exp_()
+            p.scatter_add_(1, label, p.new_full((1, 1, 1), -1.0).expand_as(label))
+            slope[:, :-1] += (p.to(x.dtype) @ x).mT
+            slope[:, -1] += p.sum(2)
+        return loss / samples, slope / samples
 
 
-def principal_axes(
-    x: Float[Tensor, "batch samples features"],
-) -> tuple[Float[Tensor, "batch features axes"] | None, Float[Tensor, "batch axes"]]:
-    """Directions and variances of centred ``x``, from the smaller of its two Gram matrices.
+class _Scale:
+    """``w = L^-T v`` where ``L Lᵀ = curvature + l2``: in terms of ``v`` the Hessian is about the identity.
 
-    Directions without variance are left out of the fit when there are fewer samples than features. Returns
-    (None, per-feature variances) when both sides are beyond ``LARGEST_ROTATION``.
+    The bias, last, stands alone since the features are centred. Features beyond ``LARGEST_ROTATION`` and those
+    that do not covary are scaled by their own curvature, given as a vector.
     """
-    _, samples, features = x.shape
-    if min(samples, features) > LARGEST_ROTATION:
-        return None, x.square().mean(1)
-    if features <= samples:
-        variance, axes = torch.linalg.eigh(x.mT @ x / samples)
-        return axes, variance.clamp(min=0)
-    variance, left = torch.linalg.eigh(x @ x.mT / samples)
-    rounding = 1e-12 * variance[:, -1:].clamp(min=1e-30)
-    inverse = torch.where(variance > rounding, variance * samples, torch.inf).rsqrt()
-    return x.mT @ (left * inverse[:, None]), variance.clamp(min=0)
+
+    def __init__(self, curvature: Tensor, l2: float, classes: int) -> None:
+        self.bias = classes**0.5
+        self.diagonal = curvature.ndim == 2
+        if self.diagonal:
+            self.factor = (curvature + l2).sqrt()[..., None]
+            return
+        eye = torch.eye(curvature.shape[1], dtype=curvature.dtype, device=curvature.device)
+        top = curvature.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]  # no eigenvalue is larger
+        for rounding in (0, 1e-9, 1e-7, 1e-5):  # of a covariance in float32, which may leave it indefinite
+            self.factor, failed = torch.linalg.cholesky_ex(curvature + (l2 + rounding * top) * eye)
+            if not failed.any():
+                break
+
+    def __call__(self, v: Tensor) -> Tensor:
+        w = v[:, :-1]
+        w = w / self.factor if self.diagonal else torch.linalg.solve_triangular(self.factor.mT, w, upper=True)
+        return torch.cat([w, v[:, -1:] * self.bias], 1)
+
+    def transposed(self, slope: Tensor) -> Tensor:
+        g = slope[:, :-1]
+        g = g / self.factor if self.diagonal else torch.linalg.solve_triangular(self.factor, g, upper=False)
+        return torch.cat([g, slope[:, -1:] * self.bias], 1)
+
+    def inverse(self, w: Tensor) -> Tensor:
+        v = w[:, :-1]
+        v = v * self.factor if self.diagonal else self.factor.mT @ v
+        return torch.cat([v, w[:, -1:] / self.bias], 1)
+
+
+def _covariance(x: Float[Tensor, "batch samples features"]) -> Tensor:
+    """``(batch, features, features)`` of centred ``x`` in float64, or only the variances ``(batch, features)``
+    where there are too many features, or where samples' coordinates do not covary. It only scales the steps:
+    of many samples, ``ENOUGH`` times as many as features tell it, spread over all."""
+    batch, samples, features = x.shape
+    if features > LARGEST_ROTATION or features >= samples:
+        return x.double().square().mean(1)
+    x = x[:, :: max(1, samples // (ENOUGH * features))]
+    total = x.new_zeros(batch, features, features, dtype=torch.float64)
+    for block in x.split(max(features, 1024), 1):
+        total += block.mT @ block
+    return total / x.shape[1]
+
+
+def sample_coordinates(
+    x: Float[Tensor, "batch samples features"],
+) -> tuple[Float[Tensor, "batch samples axes"], Float[Tensor, "batch features axes"]]:
+    """Centred ``x`` on its principal axes, as many as there are samples, and the axes.
+
+    Directions without variance have axes of zeros, so nothing is learned along them.
+    """
+    size, left = torch.linalg.eigh((x @ x.mT).double())
+    rounding = (1e-12 if x.dtype == torch.float64 else 1e-6) * size[:, -1:].clamp(min=1e-30)
+    size = torch.where(size > rounding, size, 0)
+    axes = x.double().mT @ (left * torch.where(size > 0, size, torch.inf).rsqrt()[:, None])
+    return (left * size.sqrt()[:, None]).to(x.dtype), axes.to(x.dtype)

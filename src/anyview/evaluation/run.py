@@ -1,16 +1,19 @@
 """From a model and data to figures: embeds once, beside an untrained encoder and raw features, and judges."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 import anyview.data as data_room
 from anyview.data.source import Dataset, Source
-from anyview.errors import InputError
+from anyview.errors import InputError, unknown
+from anyview.evaluation import pairs
 from anyview.evaluation.features import Features, Split
-from anyview.evaluation.protocols import judge
-from anyview.evaluation.result import Result, with_supervised
+from anyview.evaluation.protocols import PROTOCOLS, judge, predicted, ranked
+from anyview.evaluation.result import SUPERVISED, Figure, Result, with_supervised
 from anyview.training.model import Model
 from anyview.training.supervised import train_supervised
 
@@ -32,10 +35,13 @@ def evaluate(
 
     Args:
         model: from ``pretrain`` or ``load``.
-        train: data with labels: all its splits, or the training split when ``test`` is given. Without a test
-            split a fifth of the samples is held out for it.
+        train: data with labels, or pairs: all its splits, or the training split when ``test`` is given. Without
+            a test split a fifth of the samples is held out for it.
         test: data with labels that nothing is chosen on.
-        protocols: ``fewshot``, ``linear``, ``knn``; None takes those of the modality.
+        protocols: of ``fewshot``, ``linear``, ``knn``, ``auc`` (labels are classes), ``regression`` (labels are
+            fractions), ``sts`` (pairs with a score), ``retrieval`` and ``zeroshot`` (pairs). None takes
+            ``sts`` for pairs with scores, ``retrieval`` for pairs without label, ``regression`` for single
+            samples with fractions, and else those of the modality.
         label: name of the column with labels.
         supervised: also train the encoder from scratch with the labels.
         seed: of draws, of the held-out samples, and of the untrained encoder.
@@ -44,33 +50,125 @@ def evaluate(
     Raises:
         InputError: when labels are missing or the data cannot be read as what the encoder was trained on.
     """
+    for name in protocols or ():
+        if name not in PROTOCOLS and name not in pairs.PAIRED:
+            raise unknown("protocol", name, [*PROTOCOLS, *pairs.PAIRED])
     splits = open_splits(model, train, test, label=label, seed=seed)
+    protocols = list(dict.fromkeys(protocols or default_protocols(model, splits["test"])))
+    fitted = [name for name in protocols if name in PROTOCOLS]
+    if fitted and "train" not in splits:
+        raise InputError(
+            f"{fitted[0]} needs samples to fit on; there is only a test split. Give train data too."
+        )
     say("embedding")
-    features_of = model.raw(splits["train"])
-    raw = {name: features_of(source) for name, source in splits.items()}
-    read = {name: x.isfinite().all(1) for name, x in raw.items()}  # a file may vanish after it was listed
-
-    def features(embed: Callable[[Source], Tensor]) -> Features:
-        return Features(**{n: Split(embed(s)[read[n]], _kept(s.label, read[n])) for n, s in splits.items()})
-
-    representations = {
-        "pretrained": features(model.embed_source),
-        "untrained": features(model.untrained(splits["train"], seed).embed_source),
-        "raw": Features(**{n: Split(x[read[n]], _kept(splits[n].label, read[n])) for n, x in raw.items()}),
-    }
-    say("judging")
-    results = judge(representations, protocols or model.modality.protocols, seed)
-    if supervised:
+    models = {"pretrained": model, "untrained": model.untrained(splits.get("train", splits["test"]), seed)}
+    rows: dict[str, list[Result]] = {}
+    if len(fitted) < len(protocols):
+        rows = judge_pairs([name for name in protocols if name not in PROTOCOLS], models, splits, seed)
+    if fitted:
+        features = represent(models, splits)
+        say("judging")
+        rows |= {name: judge(features, [name], seed) for name in fitted}
+    results = [result for name in protocols for result in rows[name]]
+    if supervised and any(name in SUPERVISED for name in fitted):
+        if model.pairs(splits["train"]):
+            raise InputError("supervised training needs single samples; these are pairs. Leave it out.")
         say("training with labels")
-        correct = train_supervised(model, splits["train"], splits["validation"], splits["test"], seed=seed)
-        results = with_supervised(results, correct, seed)
+        answer, truth = train_supervised(
+            model, splits["train"], splits["validation"], splits["test"], seed=seed
+        )
+        results = with_supervised(results, measured(answer, truth, fitted, seed))
     return results
+
+
+def default_protocols(model: Model, test: Source) -> Sequence[str]:
+    """How these samples are judged when nobody says: by what their labels are."""
+    fractions = test.label is not None and test.label.is_floating_point()
+    if model.pairs(test):
+        if test.label is None or fractions:
+            return ["retrieval" if test.label is None else "sts"]
+        return model.modality.protocols
+    return ["regression"] if fractions else model.modality.protocols
+
+
+def represent(models: dict[str, Model], splits: dict[str, Source]) -> dict[str, Features]:
+    """Features of every model, and raw ones, of samples that can be read.
+
+    Pairs of one kind are classified by the difference and the product of their sides; pairs of two kinds (an
+    image and its caption) as their encoder embeds both.
+    """
+    model, train = models["pretrained"], splits["train"]
+    embeds: dict[str, Callable[[Source], Tensor]] = {n: one.embed_source for n, one in models.items()}
+    raw = model.raw_sides(train) if model.alike(train) else None
+    if raw is None:
+        embeds["raw"] = model.raw(train)
+    else:
+        embeds = {n: partial(_compared, one.embed_sides) for n, one in models.items()}
+        embeds["raw"] = partial(_compared, raw)
+    found = {name: {n: embed(s) for n, s in splits.items()} for name, embed in embeds.items()}
+    # a file may vanish after it was listed
+    read = {n: x.isfinite().all(1) for n, x in found["raw"].items()}
+    return {
+        name: Features(**{n: Split(x[read[n]], _kept(splits[n].label, read[n])) for n, x in parts.items()})
+        for name, parts in found.items()
+    }
+
+
+def _compared(embed: Callable[[Source], tuple[Tensor, Tensor]], source: Source) -> Tensor:
+    return pairs.compared(pairs.Sides(*embed(source)))
+
+
+def judge_pairs(
+    protocols: Sequence[str], models: dict[str, Model], splits: dict[str, Source], seed: int
+) -> dict[str, list[Result]]:
+    """Rows of protocols of pairs on the test split.
+
+    Raises:
+        InputError: for samples that are no pairs, or ``zeroshot`` without names of classes.
+    """
+    model, test = models["pretrained"], splits["test"]
+    if not model.pairs(test):
+        name = protocols[0]
+        raise InputError(f"{name} needs pairs; these are single {model.modality.unit}. Leave out {name}.")
+    sides = {name: pairs.Sides(*one.embed_sides(test)) for name, one in models.items()}
+    rows: dict[str, list[Result]] = {}
+    if "zeroshot" in protocols:
+        named = {}
+        if test.label is not None and test.label_names:
+            words = {name: one.embed_words(test.label_names) for name, one in models.items()}
+            named = {name: (sides[name].first, word) for name, word in words.items() if word is not None}
+        if test.label is None or not named:
+            raise InputError(
+                "zeroshot needs labels with names, and pairs whose second side is text. Leave out zeroshot."
+            )
+        rows["zeroshot"] = pairs.zeroshot(named, test.label, seed)
+    if (raw := model.raw_sides(splits.get("train", test))) is not None:
+        sides["raw"] = pairs.Sides(*raw(test))
+    if "sts" in protocols:
+        rows["sts"] = pairs.sts(sides, test.label, seed)
+    if "retrieval" in protocols:
+        rows["retrieval"] = pairs.retrieval(sides, model.side_names(test), seed)
+    return rows
+
+
+def measured(answer: Tensor, label: Tensor, protocols: Sequence[str], seed: int) -> dict[str, Figure]:
+    """The figures of a network trained with the labels, by metric."""
+    if label.is_floating_point():
+        return predicted(answer, label, seed)
+    figures = {"accuracy": Figure.bootstrap(answer.argmax(1) == label, seed)}
+    if "auc" in protocols:
+        two = answer.shape[1] == 2
+        score = (answer[:, 1:] - answer[:, :1] if two else answer.log_softmax(1)).double()
+        classes = label.new_tensor(range(answer.shape[1]))[1 if two else 0 :]
+        figures |= ranked(score, label[:, None] == classes, seed)
+    return figures
 
 
 def open_splits(
     model: Model, train: Any, test: Any = None, *, label: str | None = None, seed: int = 0
 ) -> dict[str, Source]:
-    """The three splits of labelled data, read as the model's training data was."""
+    """The three splits of labelled data or of pairs, read as the model's training data was. Pairs that come as
+    a test split alone stay that: there is nothing to fit on."""
 
     def read(data: Any) -> Dataset:
         return data_room.open(data, modality=model.modality.name, label=label, like=model.spec)
@@ -82,12 +180,17 @@ def open_splits(
         if split.label_names != dataset.label_names and split.label_names and dataset.label_names:
             raise InputError(f"{held.name} and {dataset.name} do not have the same classes")
         dataset = Dataset(dataset.name, dataset.modality, {"train": dataset.train, "test": split})
+    paired = model.pairs(dataset.train)
     for name, split in dataset.splits.items():
-        if split.label is None:
+        if split.label is None and not paired:
             raise InputError(
                 f"evaluate needs labels; {dataset.name} has none in {name}. "
                 "Name their column with --label, or put samples into a folder a class"
             )
+    if list(dataset.splits) == ["test"]:
+        if paired:
+            return dict(dataset.splits)
+        dataset = replace(dataset, splits={"train": dataset.train})
     dataset = dataset.with_test(0.2, seed).with_validation(0.1, seed)
     return {name: dataset.splits[name] for name in ("train", "validation", "test")}
 

@@ -13,6 +13,9 @@ PLACES = {
     "fewshot-10": "with 10 labels a class",
     "linear": "with a linear layer on all labels",
     "knn": "with nearest neighbours",
+    "auc": "in ROC-AUC of a linear layer",
+    "sts": "in similarity of pairs",
+    "zeroshot": "by names of classes",
 }
 
 
@@ -45,7 +48,7 @@ def verdict(
     names = {"raw": raw_name, "untrained": "the untrained encoder"}
     standing = {name: _against(judged, name) for name in BASELINES if any(name in r.figures for r in judged)}
     if learned(judged):
-        best = max(_won(judged), key=lambda r: _gain(r, str(r.baseline)))
+        best = max(_won(judged), key=lambda r: _size(r, str(r.baseline)))
         rival = str(best.baseline)
         text = f"it learned: {_points(best, rival)} over {names[rival]} {_place(best)}."
         for name, row in standing.items():
@@ -70,9 +73,7 @@ def _against(judged: Sequence[Result], name: str) -> Result | None:
     known = [r for r in judged if name in r.figures]
     losses = [r for r in known if r.above(name, "pretrained")]
     wins = [r for r in known if r.above("pretrained", name)]
-    if losses:
-        return min(losses, key=lambda r: _gain(r, name))
-    return max(wins, key=lambda r: _gain(r, name), default=None)
+    return max(losses or wins, key=lambda r: _size(r, name), default=None)
 
 
 def _judged(results: Sequence[Result]) -> list[Result]:
@@ -93,13 +94,30 @@ def _baselines(result: Result) -> list[str]:
 
 
 def _gain(result: Result, name: str) -> float:
-    return result.figures["pretrained"].mean - result.figures[name].mean
+    return result.gain("pretrained", name)
+
+
+def _size(result: Result, name: str) -> tuple[bool, float]:
+    """How much a difference says: shares can be compared with each other, and go before other units."""
+    return result.measure.percent, abs(_gain(result, name))
 
 
 def _points(result: Result, name: str) -> str:
+    """A difference in words: in points where figures are shares, else in the metric's own unit."""
+    if not result.measure.percent:
+        better = "better" if _gain(result, name) > 0 else "worse"
+        return f"{result.measure.title} {better} by {abs(_gain(result, name)):.2g}"
     gain = 100 * _gain(result, name)
     return f"{gain:+.0f} points" if abs(gain) >= 9.5 else f"{gain:+.1f} points"
 
 
 def _place(result: Result) -> str:
+    name, _, way = result.protocol.partition("-")
+    share = f"in {result.measure.title} " if result.measure.percent else ""
+    if name == "retrieval":
+        return f"{share}from {way.replace('-', ' to ')}"
+    if name == "forecast":
+        return f"{share}in forecasting {way} steps"
+    if name == "regression":
+        return f"{share}with ridge regression"
     return PLACES.get(result.protocol, f"with {result.protocol}")

@@ -53,6 +53,10 @@ class Method(nn.Module):
         """Defaults that depend on the data (momentum, queue length, prototypes), for options not given."""
         return {}
 
+    def prepare(self, views: list[Batch]) -> None:
+        """Runs once before training, on the views of a few hundred samples, the same in every process: for
+        what must be fitted to the data, such as random targets to choose among."""
+
     def after_step(self) -> None:
         """Runs after the optimiser's step: teacher update, queue push."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from anyview.data.batch import Payload
+from anyview.data.batch import Batch, Payload
 from anyview.data.source import Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
@@ -41,6 +41,11 @@ class Modality:
         """Builds an encoder by name for samples of this spec."""
         return registry.build(name, {"modality": self.name, **self.input(spec)}, **options)
 
+    def demanded(self, encoder: str) -> Spec | None:
+        """The spec that data must be read by for an encoder that was made elsewhere and brings its own, such as
+        a vocabulary; None for those that follow the data."""
+        return None
+
     def seen(self, spec: Spec, view_options: dict[str, Any]) -> Spec:
         """The spec of samples as views leave them and the encoder sees them."""
         return spec
@@ -52,6 +57,16 @@ class Modality:
     def inputs(self, x: Payload, spec: Spec) -> Payload:
         """What the network sees outside training: the sample, whole and unchanged but for normalisation."""
         raise NotImplementedError
+
+    def sides(self, x: Payload) -> tuple[Payload, Payload] | None:
+        """The two sides of samples that are pairs (two sentences, an image and its caption), each of which
+        ``inputs`` and the encoder take alone; None for samples that are no pairs."""
+        return None
+
+    def words(self, texts: list[str], spec: Spec) -> Payload | None:
+        """Names of classes as the second side of pairs, so that samples can be classified by them; None where
+        the second side is no text."""
+        return None
 
     def raw(self, train: Source, spec: Spec) -> Raw:
         """Raw features, what an embedding must beat: a function of payloads, fitted on ``train`` where it needs
@@ -73,10 +88,27 @@ class Modality:
         return None
 
     def views_for(self, needs: str) -> Callable[..., Views]:
-        """What makes the views that a method needs; InputError with the reason when there are none."""
+        """What makes the views that a method needs; InputError with the reason when there are none.
+
+        ``one_view`` every modality has: the sample as the network sees it outside training.
+        """
+        if needs == "one_view" and needs not in self.views:
+            return lambda spec: Unchanged(lambda x: self.inputs(x, spec))
         if needs not in self.views:
             why = self.cannot.get(needs)
             raise InputError(
                 f"{self.name} data cannot give {needs.replace('_', ' ')}{f': {why}' if why else ''}"
             )
         return self.views[needs]
+
+
+class Unchanged(Views):
+    """One view: the sample itself, as ``inputs`` makes it."""
+
+    count = 1
+
+    def __init__(self, inputs: Callable[[Payload], Payload]) -> None:
+        self.inputs = inputs
+
+    def __call__(self, batch: Batch) -> list[Batch]:
+        return [batch.with_x(self.inputs(batch.x))]

@@ -1,7 +1,8 @@
-"""Regression objectives: predict the embedding of another view."""
+"""Regression objectives: predict the embedding of another view, or of hidden tokens."""
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anyview.errors import InputError
@@ -35,3 +36,42 @@ def cosine_regression(
     # their precision near zero, where 2 - 2 cos does not
     distances = [(q - y.roll(shift, 0)).square().sum(-1).mean(1).sum() for shift in range(1, views)]
     return sum(distances[1:], distances[0]) / (views - 1)
+
+
+@full_precision
+def masked_smooth_l1(
+    prediction: Float[Tensor, "batch masked dim"],
+    target: Float[Tensor, "batch masked dim"],
+    valid: Bool[Tensor, "batch masked"],
+    beta: float = 2.0,
+) -> Float[Tensor, ""]:
+    r"""The loss of data2vec (Baevski et al. 2022, arXiv:2202.03555, section 3.4) on hidden tokens.
+
+    With ``u = prediction - target`` of one value,
+
+        0.5 u^2 / beta  where |u| <= beta,  |u| - 0.5 beta  beyond it;  u^2 with beta 0 (section 4.2)
+
+    averaged over the values of a token, the valid masked tokens of a sample, and the samples. (The official
+    code sums over the values and divides by the root of their number, which an adaptive optimiser does not
+    notice.) A sample without a valid masked token counts as zero. No gradient reaches the target.
+
+    Args:
+        prediction: one vector for each hidden token.
+        target: what the teacher says of it. What stands at invalid places is not read.
+        valid: False at padding.
+        beta: where the loss goes from squared to absolute; 2 for images and 4 for text in the paper, 0 for
+            speech, which means squared throughout.
+
+    Raises:
+        InputError: for a beta below 0.
+    """
+    if beta < 0:
+        raise InputError(f"beta is {beta:g}; it can be 0 (squared error) or more")
+    prediction = torch.where(valid[..., None], prediction, 0)
+    target = torch.where(valid[..., None], target.detach(), 0).to(prediction.dtype)
+    if beta:
+        error = F.smooth_l1_loss(prediction, target, reduction="none", beta=beta)
+    else:
+        error = (prediction - target).square()
+    share = valid.to(error.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
+    return (error.mean(-1) * share).sum(1).mean()

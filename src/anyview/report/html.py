@@ -20,9 +20,10 @@ from anyview.report.charts import number
 from anyview.report.curves import training
 from anyview.report.embedding import embedding
 from anyview.report.parts import missing, unit
-from anyview.report.quality import percent, quality
+from anyview.report.quality import quality
 from anyview.report.record import Record, read_run
 from anyview.report.samples import samples
+from anyview.report.tables import figures
 
 
 def write_report(run: Path) -> Path:
@@ -117,17 +118,17 @@ def _quality_tile(record: Record) -> tuple[str, str, str, str]:
     judged = [r for r in record.evaluation if "pretrained" in r.figures]
     if judged:
         result = next((r for r in judged if r.protocol == "knn"), judged[0])
-        own = result.figures["pretrained"]
+        metric = result.measure.title
         others = [
-            f"{name} {percent(result, name)}"
+            f"{name} {figures(result, name)[0]}"
             for name in ("untrained", "raw", "supervised")
             if name in result.figures
         ]
-        spread = f" ± {100 * own.std:.1f}" if own.std else ""
+        value, spread = figures(result, "pretrained")
         return (
-            f"{result.metric}, {result.title}",
-            f"{percent(result, 'pretrained')} %",
-            spread,
+            result.title if metric in result.title else f"{metric}, {result.title}",
+            f"{value} %" if result.measure.percent else value,
+            f" ± {spread}" if result.figures["pretrained"].std else "",
             " · ".join(others),
         )
     loss = record.column("loss")

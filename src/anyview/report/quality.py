@@ -7,7 +7,7 @@ from anyview.evaluation.result import Result
 from anyview.report.charts import Dot, dots
 from anyview.report.parts import figure, missing
 from anyview.report.record import Record
-from anyview.report.tables import best, caption, columns, note
+from anyview.report.tables import best, caption, columns, figures, note
 
 
 def quality(record: Record, command: str) -> str:
@@ -23,21 +23,18 @@ def quality(record: Record, command: str) -> str:
     return f'<div class="grid2 judged">{"".join(plots)}{_table(record.evaluation, heads, raw)}</div>'
 
 
-def percent(result: Result, name: str) -> str:
-    """A figure in percent, a dash when it was not judged."""
-    return f"{100 * result.figures[name].mean:.1f}" if name in result.figures else "–"
-
-
 def _plot(rows: Sequence[Result], raw: str) -> str:
     if not rows:
         return ""
     levels = {"untrained": "same encoder, untrained", "raw": raw, "supervised": "trained with all labels"}
+    measure = rows[0].measure
+    unit = 100 if measure.percent else 1
     drawn = [
         Dot(
             r.title,
-            100 * r.figures["pretrained"].mean,
-            100 * r.figures["pretrained"].std,
-            {text: 100 * r.figures[name].mean for name, text in levels.items() if name in r.figures},
+            unit * r.figures["pretrained"].mean,
+            unit * r.figures["pretrained"].std,
+            {text: unit * r.figures[name].mean for name, text in levels.items() if name in r.figures},
         )
         for r in rows
     ]
@@ -52,7 +49,8 @@ def _plot(rows: Sequence[Result], raw: str) -> str:
     for i, name in enumerate(names):
         line = f'<svg viewBox="0 0 14 16"><path class="r{i}" d="M7 0v16"/></svg>'
         keys.append(f"<span>{line}{escape(name)}</span>")
-    chart = dots(drawn, x_label=f"{rows[0].metric} on {rows[0].split} (%)", about=title)
+    remark = " (%)" if measure.percent else "" if measure.higher else " (less is better)"
+    chart = dots(drawn, x_label=f"{measure.title} on {rows[0].split}{remark}", about=title)
     about = "Clearly: by more than twice the standard error of the difference."
     return figure(title, about, f'<div class="keys">{"".join(keys)}</div>{chart}')
 
@@ -63,9 +61,9 @@ def _table(results: Sequence[Result], heads: dict[str, str], raw: str) -> str:
         winner, lost = best(r), note(r, raw).removeprefix("← ")
         cells = []
         for name in heads:
-            value = f"<b>{percent(r, name)}</b>" if name == winner else percent(r, name)
-            spread = f"± {100 * r.figures[name].std:.1f}" if name in r.figures else ""
-            cells.append(f'<td>{value}<span class="pm">{spread}</span></td>')
+            value, spread = figures(r, name)
+            value = f"<b>{value}</b>" if name == winner else value
+            cells.append(f'<td>{value}<span class="pm">{spread and f"± {spread}"}</span></td>')
         remark = f"<small>{escape(lost)}</small>" if lost else ""
         body.append(f'<tr><th scope="row">{escape(r.title)}{remark}</th>{"".join(cells)}</tr>')
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads.values())

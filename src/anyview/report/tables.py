@@ -1,5 +1,6 @@
 """Results as a table: for the terminal through rich, and as Markdown."""
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -22,32 +23,45 @@ def columns(results: Sequence[Result], raw_name: str, method: str) -> dict[str, 
 
 def best(result: Result) -> str | None:
     """The representation that is clearly above every other; None when the next is within the interval."""
-    top = max(result.figures, key=lambda name: result.figures[name].mean)
+    top = result.best(list(result.figures))
     rest = [name for name in result.figures if name != top]
-    return top if rest and all(result.above(top, name) for name in rest) else None
+    return top if top and rest and all(result.above(top, name) for name in rest) else None
 
 
 def note(result: Result, raw_name: str) -> str:
     """What must not be overlooked: that raw features or the untrained encoder win here."""
-    ours, baseline = result.figures.get("pretrained"), result.baseline
-    if ours is None or baseline is None or result.figures[baseline].mean <= ours.mean:
+    baseline = result.baseline
+    if "pretrained" not in result.figures or baseline is None or result.gain("pretrained", baseline) >= 0:
         return ""
     winner = raw_name if baseline == "raw" else baseline
     return f"← {winner} win{'' if winner.endswith('s') else 's'} here"
 
 
-def percent(result: Result, name: str) -> str:
+def figures(result: Result, name: str) -> tuple[str, str]:
+    """Mean and spread as text: shares in percent; others to two digits of their spread. A dash for no figure."""
     figure = result.figures.get(name)
-    return f"{100 * figure.mean:.1f} ± {100 * figure.std:.1f}" if figure else "–"
+    if figure is None:
+        return "–", ""
+    if result.measure.percent:
+        return f"{100 * figure.mean:.1f}", f"{100 * figure.std:.1f}"
+    size = figure.std or abs(figure.mean) / 10 or 1.0
+    digits = min(max(0, 1 - math.floor(math.log10(size))), 6) if math.isfinite(size) else 3
+    return f"{figure.mean:.{digits}f}", f"{figure.std:.{digits}f}"
+
+
+def cell(result: Result, name: str) -> str:
+    """A figure with its spread."""
+    mean, spread = figures(result, name)
+    return f"{mean} ± {spread}" if spread else mean
 
 
 def results_table(results: Sequence[Result], raw_name: str = "raw pixels", method: str = "simclr") -> Table:
-    """The figures in percent, one protocol a row; fits in 80 columns and needs no colour.
+    """The figures, one protocol a row; fits in 80 columns and needs no colour.
 
     Bold is the best of a row when it is clearly above the next (:meth:`Result.above`).
     """
     heads = columns(results, raw_name, method)
-    cells = [[r.title, *(percent(r, name) for name in heads)] for r in results]
+    cells = [[r.title, *(cell(r, name) for name in heads)] for r in results]
     used = sum(max(map(len, column)) + 2 for column in zip(["", *heads.values()], *cells))
     notes = [note(r, raw_name) for r in results]
     if used + max(map(len, notes), default=0) > WIDTH:  # keep the arrow and the name
@@ -59,8 +73,8 @@ def results_table(results: Sequence[Result], raw_name: str = "raw pixels", metho
     table.add_column("", no_wrap=True)
     for result, row, remark in zip(results, cells, notes):
         winner = best(result)
-        figures = [Text(cell, "bold" if name == winner else "") for name, cell in zip(heads, row[1:])]
-        table.add_row(row[0], *figures, remark)
+        texts = [Text(text, "bold" if name == winner else "") for name, text in zip(heads, row[1:])]
+        table.add_row(row[0], *texts, remark)
     return table
 
 
@@ -82,10 +96,12 @@ def caption(results: Sequence[Result]) -> str:
     """What the figures and their spread are, in one line."""
     draws = {f.n for r in results if r.protocol.startswith("fewshot") for f in r.figures.values()}
     sampled = any(not r.protocol.startswith("fewshot") for r in results)
-    what = ", ".join(dict.fromkeys(f"{r.metric} on {r.split}" for r in results))
+    shares = dict.fromkeys(f"{r.measure.title} on {r.split}" for r in results if r.measure.percent)
+    others = dict.fromkeys(f"{r.measure.title} on {r.split}" for r in results if not r.measure.percent)
+    what = "; ".join(filter(None, [", ".join(shares) and f"{', '.join(shares)} in %", ", ".join(others)]))
     spread = [f"over {max(draws)} draws of labels"] if draws else []
     spread += ["else sampling error of test" if draws else "sampling error of test"] if sampled else []
-    return f"{what} in %; ± {', '.join(spread)}"
+    return f"{what}; ± {', '.join(spread)}"
 
 
 def results_markdown(results: Sequence[Result], raw_name: str = "raw pixels", method: str = "simclr") -> str:
@@ -94,8 +110,8 @@ def results_markdown(results: Sequence[Result], raw_name: str = "raw pixels", me
     lines = ["| | " + " | ".join(heads.values()) + " | |", "|---|" + "---:|" * len(heads) + "---|"]
     for result in results:
         winner = best(result)
-        cells = [percent(result, name) for name in heads]
-        cells = [f"**{cell}**" if name == winner else cell for name, cell in zip(heads, cells)]
+        cells = [cell(result, name) for name in heads]
+        cells = [f"**{text}**" if name == winner else text for name, text in zip(heads, cells)]
         lines.append(
             f"| {result.title} | " + " | ".join(cells) + f" | {note(result, raw_name)} |".replace("  |", " |")
         )

@@ -21,7 +21,7 @@ THUMB = 32
 @torch.no_grad()
 def write_samples(run: Path, plan: Plan) -> None:
     """``samples.npz``: a few samples, the views made of them, and what the method shows of its own work."""
-    source, kind = plan.dataset.train, plan.modality
+    source, kind = plan.dataset.pretraining, plan.modality
     batch = source.fetch(_part(len(source), SAMPLES, plan.seed))
     original = kind.picture(kind.inputs(batch.x, plan.spec), plan.spec)
     if original is None:

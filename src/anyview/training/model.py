@@ -10,16 +10,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anyview import data as data_room
+from anyview.data.batch import Payload, payload_cat, payload_shape
 from anyview.data.loader import batches
-from anyview.data.source import Source
+from anyview.data.source import MemorySource, Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
 from anyview.errors import InputError
 from anyview.modalities import Modality, modality
-from anyview.training.precision import autocast, pick_device, pick_precision
+from anyview.training.precision import autocast, channels_last, pick_device, pick_precision
 from anyview.training.step import seed_step
 
 Spec = dict[str, Any]
+Parts = Callable[[Payload], tuple[Payload, ...]]
 
 
 class Model:
@@ -34,7 +36,7 @@ class Model:
 
     def __init__(self, encoder: Encoder, modality: Modality, spec: Spec, run: Path | None = None) -> None:
         # of one memory layout, trained here or loaded: in bf16 another layout rounds otherwise
-        self.encoder = encoder.eval().to(memory_format=torch.channels_last)
+        self.encoder = channels_last(encoder.eval())
         self.modality = modality
         self.spec = spec
         self.run = run
@@ -84,15 +86,70 @@ class Model:
 
         A sample that turns out to be unreadable has a row of NaN (and stands in ``source.skipped``).
         """
+        return self._embed(source, lambda x: (x,), batch_size, device, precision)[0]
+
+    def pairs(self, source: Source) -> bool:
+        """Whether the samples of a split are pairs, whose sides can be embedded alone."""
+        return self._first_pair(source) is not None
+
+    def alike(self, source: Source) -> bool:
+        """Whether they are pairs with both sides of one kind: two sentences, rather than an image and a text."""
+        sides = self._first_pair(source)
+        return sides is not None and same_kind(sides)
+
+    def side_names(self, source: Source) -> tuple[str, str]:
+        """What the sides of pairs are called: the keys of their payload, or first and second."""
+        x = source.fetch(torch.zeros(1, dtype=torch.int64)).x
+        names = [str(name) for name in x] if isinstance(x, dict) else []
+        return (names[0], names[1]) if len(names) == 2 else ("first", "second")
+
+    def _first_pair(self, source: Source) -> tuple[Payload, Payload] | None:
+        return self.modality.sides(source.fetch(torch.zeros(1, dtype=torch.int64)).x) if len(source) else None
+
+    def embed_sides(
+        self, source: Source, *, batch_size: int = 256, device: str = "auto", precision: str = "auto"
+    ) -> tuple[Float[Tensor, "samples dim"], Float[Tensor, "samples dim"]]:
+        """As ``embed_source``, for both sides of samples that are pairs, each embedded alone.
+
+        Raises:
+            InputError: for samples that are no pairs.
+        """
+        if not self.pairs(source):
+            raise InputError(f"these {self.modality.unit} are no pairs, so they have no two sides to embed")
+        first, second = self._embed(source, self._sides, batch_size, device, precision)
+        return first, second
+
+    def embed_words(self, texts: list[str], device: str = "auto") -> Float[Tensor, "texts dim"] | None:
+        """Embeddings of names of classes as second sides of pairs; None where second sides are no text."""
+        payload = self.modality.words(texts, self.spec)
+        if payload is None:
+            return None
+        named = MemorySource(self.modality.name, self.spec, payload)
+        return self.embed_source(named, device=device)
+
+    def _embed(
+        self, source: Source, parts: Parts, batch_size: int, device: str, precision: str
+    ) -> list[Float[Tensor, "samples dim"]]:
+        """Embeddings of each part of the samples."""
         place = pick_device(device)
         form = pick_precision(precision, place)
         self.encoder.to(place).eval()
-        out = torch.full((len(source), self.dim), torch.nan)
+        out: list[Tensor] = []
+        # what trains on large batches, as the nodes of one graph do, is embedded in them too
+        batch_size = max(batch_size, self.modality.batch_size(self.spec, len(source)) or 0)
         with torch.no_grad(), autocast(form, place):
             for batch in batches(source, batch_size):
-                x = self.modality.inputs(batch.to(place).x, self.spec)
-                out[batch.index] = self.encoder(x).float().cpu()
-        return out
+                found = [
+                    self.encoder(self.modality.inputs(x, self.spec)).float().cpu()
+                    for x in parts(batch.to(place).x)
+                ]
+                _enter(out, found, batch.index, len(source))
+        return out or [torch.empty(0, self.dim)]
+
+    def _sides(self, x: Payload) -> tuple[Payload, Payload]:
+        sides = self.modality.sides(x)
+        assert sides is not None
+        return sides
 
     def raw(
         self, train: Source, *, batch_size: int = 1024
@@ -102,13 +159,27 @@ class Model:
         features_of = self.modality.raw(train, self.spec)
 
         def raw(source: Source) -> Tensor:
-            out = torch.empty(0)
+            out: list[Tensor] = []
             for batch in batches(source, batch_size):
-                features = features_of(batch.x)
-                if not len(out):
-                    out = torch.full((len(source), features.shape[1]), torch.nan)
-                out[batch.index] = features
-            return out
+                _enter(out, [features_of(batch.x)], batch.index, len(source))
+            return out[0] if out else torch.empty(0, 0)
+
+        return raw
+
+    def raw_sides(
+        self, train: Source, *, batch_size: int = 1024
+    ) -> Callable[[Source], tuple[Tensor, Tensor]] | None:
+        """As ``raw``, for both sides of pairs; None where their raw features cannot be compared, as those of
+        an image and a text."""
+        if not self.alike(train):
+            return None
+        features_of = self.modality.raw(train, self.spec)
+
+        def raw(source: Source) -> tuple[Tensor, Tensor]:
+            out: list[Tensor] = []
+            for batch in batches(source, batch_size):
+                _enter(out, [features_of(side) for side in self._sides(batch.x)], batch.index, len(source))
+            return out[0], out[1]
 
         return raw
 
@@ -118,8 +189,13 @@ class Model:
         seed_step(seed, 0)
         fresh = untrained_encoder(self.encoder)
         model = Model(fresh, self.modality, self.spec)
-        calibrate(fresh, source, lambda x: self.modality.inputs(x, self.spec), seed)
+        calibrate(fresh, source, lambda x: self.modality.inputs(self._alone(x), self.spec), seed)
         return model
+
+    def _alone(self, x: Payload) -> Payload:
+        """Samples as the encoder takes them: of pairs of one kind, all sides one after the other."""
+        sides = self.modality.sides(x)
+        return payload_cat(sides) if sides and same_kind(sides) else x
 
     def save(self, folder: str | Path) -> Path:
         """Writes ``config.json`` and ``model.safetensors`` into ``folder`` and returns it."""
@@ -156,6 +232,19 @@ class Model:
     def __repr__(self) -> str:
         name = self.encoder.config["name"]
         return f"Model({name}, {self.modality.describe(self.spec)} -> {self.dim})"
+
+
+def same_kind(sides: tuple[Payload, Payload]) -> bool:
+    """Whether both sides are of one kind, such as two sentences, rather than an image and a text."""
+    return bool(payload_shape(sides[0]) == payload_shape(sides[1]))
+
+
+def _enter(out: list[Tensor], found: list[Tensor], index: Tensor, count: int) -> None:
+    """Writes rows of a batch where they belong; rows that nothing is written to stay NaN."""
+    if not out:
+        out += [torch.full((count, x.shape[1]), torch.nan) for x in found]
+    for whole, x in zip(out, found):
+        whole[index] = x
 
 
 def untrained_encoder(encoder: Encoder) -> Encoder:

@@ -24,6 +24,9 @@ from anyview.training.precision import pick_device, pick_precision
 from anyview.training.schedule import Budget, default_batch_size, default_epochs
 from anyview.training.step import seed_step
 
+#: samples that a method may see before it trains
+PREPARED = 256
+
 
 @dataclass
 class Plan:
@@ -149,6 +152,9 @@ def make_plan(
     cls = method_class(method)
     dataset = data_room.open(data, modality=modality_name, label=label, size=size, like=like)
     kind = modality(dataset.modality)
+    wanted = str(encoder or (options or {}).get("encoder.name", ""))
+    if like is None and data is not dataset and (demanded := kind.demanded(wanted)) is not None:
+        dataset = data_room.open(data, modality=kind.name, label=label, size=size, like=demanded)
     factory = views_factory(cls, kind)
     given = dict(options or {})
     if encoder is not None:
@@ -184,6 +190,7 @@ def make_plan(
         if method_options.get(key) is None:
             method_options[key] = value
     built = cls(network, views, **method_options)
+    _prepare(built, dataset.pretraining, seed)
     _try(built, dataset.pretraining)
     training = replace(training, device=device.type, precision=pick_precision(training.precision, device))  # type: ignore[arg-type]
 
@@ -235,6 +242,14 @@ def plan_from_config(config: Config, data: Any = None, like: dict[str, Any] | No
         size=config["data"]["size"],
         like=like,
     )
+
+
+def _prepare(method: Method, source: Source, seed: int) -> None:
+    """Shows the method samples of the data, when it wants to see some before it trains."""
+    if type(method).prepare is Method.prepare:
+        return
+    pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:PREPARED]
+    method.prepare(method.views(source.fetch(pick.sort().values).without_label()))
 
 
 def _try(method: Method, source: Source) -> None:

@@ -1,6 +1,9 @@
-"""Which device and which number format: what the machine does quickly, never what it only emulates."""
+"""Which device, number format and memory layout: what the machine does quickly, never what it only emulates."""
+
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from anyview.errors import InputError
 
@@ -21,6 +24,18 @@ def pick_device(name: str) -> torch.device:
             f'no device "{name}" on this machine; --device auto or cpu works everywhere'
         ) from error
     return device
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def channels_last(network: Network) -> Network:
+    """The same network with the weights of its convolutions over 2 or 3 axes channels-last, as is quicker."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for tensor in [*network.parameters(), *network.buffers()]:
+        if tensor.ndim in formats:
+            tensor.data = tensor.data.contiguous(memory_format=formats[tensor.ndim])
+    return network
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -24,6 +24,7 @@ from anyview.training.memory import keep_freed_memory
 from anyview.training.model import Model
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan
+from anyview.training.precision import channels_last
 from anyview.training.progress import Progress
 
 
@@ -98,7 +99,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     training, method = plan.training, plan.method
     if plan.device.type == "cpu":
         keep_freed_memory()
-    method.to(plan.device).to(memory_format=torch.channels_last)
+    channels_last(method.to(plan.device))
     loader = Loader(
         plan.dataset.pretraining,
         plan.batch_size,
@@ -123,7 +124,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     )
     checkpoints = Checkpoints(run / "checkpoints", training.checkpoint_minutes, training.checkpoint_steps)
     relabel = Relabel(
-        plan.dataset.train, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch
+        plan.dataset.pretraining, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch
     )
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
     ending = Ending(checkpoints, metrics)
@@ -149,7 +150,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     model = Model(method.encoder, plan.modality, plan.spec, run)
     if trainer.is_global_zero:
         write_samples(run, plan)
-        write_embedding(run, model, plan.dataset.train)
+        write_embedding(run, model, plan.dataset.pretraining)
         model.save(run / "encoder")
     if metrics.stop:
         raise RunError(f"stopped: {metrics.warning}. The encoder of that moment is in {run}/encoder")

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from anyview.data.loader import Loader
@@ -10,7 +10,7 @@ from anyview.data.source import Source
 from anyview.training.model import Model, calibrate, untrained_encoder
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
-from anyview.training.precision import autocast, pick_device, pick_precision
+from anyview.training.precision import autocast, channels_last, pick_device, pick_precision
 from anyview.training.schedule import default_batch_size
 from anyview.training.step import seed_step
 
@@ -19,34 +19,56 @@ PATIENCE = 3  #: lengths tried: each is twice the one before, until validation s
 
 def train_supervised(
     model: Model, train: Source, validation: Source, test: Source, *, seed: int = 0, max_steps: int = 2000
-) -> Bool[Tensor, "test"]:
-    """Trains the model's encoder from fresh weights with cross-entropy on the views of the modality's
-    mildest pipeline, and says which test samples it gets right.
+) -> tuple[Shaped[Tensor, "test *classes"], Shaped[Tensor, "test"]]:
+    """Trains the model's encoder from fresh weights on the views of the modality's mildest pipeline: with
+    cross-entropy, or, when the labels are fractions, with squared error on targets standardised by train.
 
     The length of training (a quarter, a half or the whole of ``max_steps``) is chosen on validation; test is
     read once, by the chosen network.
+
+    Returns:
+        Its answers for the test samples whose label is known, scores of classes or targets, and those labels.
     """
     device = pick_device("auto")
-    best, chosen = -1.0, None
+    best, chosen = float("-inf"), None
     for halvings in reversed(range(PATIENCE)):
         network = _fit(model, train, max_steps // 2**halvings, seed, device)
-        accuracy = float(_correct(model, network, validation, device).double().mean())
-        if accuracy > best:
-            best, chosen = accuracy, network
+        answer, label = _answers(model, network, validation, device)
+        if label.is_floating_point():
+            merit = -float((answer - label).square().mean())
+        else:
+            merit = float((answer.argmax(1) == label).double().mean())
+        if chosen is None or merit > best:
+            best, chosen = merit, network
     assert chosen is not None
-    return _correct(model, chosen, test, device)
+    return _answers(model, chosen, test, device)
+
+
+class Targets(nn.Module):
+    """One linear output in the unit of the targets, from weights of the usual size."""
+
+    def __init__(self, dim: int, label: Tensor) -> None:
+        super().__init__()
+        known = label[label.isfinite()]
+        self.linear = nn.Linear(dim, 1)
+        self.mean: Tensor
+        self.spread: Tensor
+        self.register_buffer("mean", known.mean())
+        self.register_buffer("spread", known.std(correction=0).clamp(min=1e-12))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.mean + self.spread * self.linear(z)[:, 0].float()
 
 
 def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.device) -> nn.Module:
     assert train.label is not None
     seed_step(seed, 0)
     encoder = untrained_encoder(model.encoder)
-    classes = int(train.label.max()) + 1
-    network = (
-        nn.Sequential(encoder, nn.Linear(encoder.dim, classes))
-        .to(device)
-        .to(memory_format=torch.channels_last)
-    )
+    if train.label.is_floating_point():
+        head: nn.Module = Targets(encoder.dim, train.label)
+    else:
+        head = nn.Linear(encoder.dim, int(train.label.max()) + 1)
+    network = channels_last(nn.Sequential(encoder, head).to(device))
     precision = pick_precision("auto", device)
     batch_size = min(128, default_batch_size(len(train)))
     options = OptimizerOptions()
@@ -61,23 +83,32 @@ def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.devic
         seed_step(seed, step)
         view = views(batch)[0]
         assert batch.label is not None
-        known = batch.label >= 0
         with autocast(precision, device):
-            logits = network(view.x)
-        F.cross_entropy(logits.float()[known], batch.label[known]).backward()
+            answer = network(view.x).float()
+        known = _known(batch.label)
+        if not known.any():
+            continue
+        if isinstance(head, Targets):
+            loss = F.mse_loss(answer[known], batch.label[known]) / head.spread.square()
+        else:
+            loss = F.cross_entropy(answer[known], batch.label[known])
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     calibrate(encoder.cpu(), train, lambda x: model.modality.inputs(x, model.spec), seed)
     return network.eval()
 
 
-def _correct(
-    model: Model, network: nn.Module, source: Source, device: torch.device
-) -> Bool[Tensor, "samples"]:
-    """Whether the network names the class of each labelled sample."""
+def _known(label: Tensor) -> Tensor:
+    return label.isfinite() if label.is_floating_point() else label >= 0
+
+
+def _answers(model: Model, network: nn.Module, source: Source, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What the network says of each sample whose label is known, and the labels."""
     encoder, head = network[0], network[1]  # type: ignore[index]
+    assert source.label is not None
     with torch.no_grad():
         vectors = Model(encoder, model.modality, model.spec).embed_source(source, device=device.type)
-        guess = head.cpu()(vectors).argmax(1)
-    known = source.label >= 0  # type: ignore[operator]
-    return guess[known] == source.label[known]  # type: ignore[index]
+        answer = head.cpu()(vectors)
+    known = _known(source.label)
+    return answer[known], source.label[known]

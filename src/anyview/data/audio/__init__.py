@@ -1,0 +1,1 @@
+"""Sound: where recordings lie, how they are decoded, and what their spectrograms are."""

@@ -1,0 +1,1 @@
+"""Event logs: which columns they have, and the histories in them."""

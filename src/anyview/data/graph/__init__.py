@@ -1,0 +1,1 @@
+"""Graphs in memory: many small ones packed, or the nodes of one; made clean, and given coordinates."""

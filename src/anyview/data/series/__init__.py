@@ -1,0 +1,1 @@
+"""Reading series: which columns hold them, one array a series, missing values, windows, packing."""

@@ -1,0 +1,37 @@
+"""Encoders of text besides the transformers: a bag of tokens, and transformers' models from a local folder."""
+
+from functools import partial
+
+from anyview.encoders.bag import BagEncoder
+from anyview.encoders.families import Builder, Input
+from anyview.encoders.tokenizers.text import TextTokenizer, text_input
+from anyview.encoders.transformers_adapter import TransformersEncoder, read_architecture
+
+
+def bag(input: Input, *, dim: int) -> BagEncoder:
+    """See ``BagEncoder``."""
+    return BagEncoder(TextTokenizer(*text_input(input), dim))
+
+
+def transformers(
+    input: Input,
+    *,
+    model: str,
+    architecture: dict | None = None,
+    weights: str | None = None,
+    pool: str = "mean",
+) -> TransformersEncoder:
+    """See ``TransformersEncoder``; ``model`` is the folder that architecture and weights are taken from, unless
+    an encoder that was saved brings its own."""
+    if architecture is None:
+        architecture, weights = read_architecture(model), model
+    encoder = TransformersEncoder(architecture, weights, input, pool)
+    encoder.config = {"architecture": architecture, **({"weights": weights} if weights else {})}
+    return encoder
+
+
+BUILDERS = {
+    f"bag-{size}": Builder(partial(bag, dim=dim), ("text",))
+    for size, dim in {"s": 128, "m": 256, "l": 512}.items()
+}
+ADAPTERS = {"hf": Builder(transformers, ("text",))}

@@ -1,0 +1,97 @@
+"""Objectives for pairs of two kinds (an image and its caption): find the other half among all other halves."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from anyview.errors import InputError
+from anyview.objectives import pairwise
+from anyview.objectives.precision import full_precision
+
+
+@full_precision
+def pair_nce(
+    z: Float[Tensor, "2 batch dim"], scale: Float[Tensor, ""], smoothing: float = 0.0
+) -> dict[str, Float[Tensor, ""]]:
+    r"""The symmetric softmax contrast of CLIP (Radford et al. 2021, arXiv:2103.00020, figure 3) and, with label
+    smoothing, ALIGN (Jia et al. 2021, arXiv:2102.05918, equations 1 and 2).
+
+    With ``x, y`` the normalised halves of ``B`` pairs and ``s`` the scale (one over the temperature),
+
+        there = -(1/B) sum_i sum_j q_ij log softmax_j(s x_i . y_j),   back: the same with x and y swapped
+
+    where ``q_ij = (1 - e) [i = j] + e / B`` and ``e`` is the smoothing. CLIP takes the mean of the two, ALIGN
+    their sum. Equal embeddings give ``log B`` each; a single pair gives 0.
+
+    Normalises inside. The similarities are held a block of rows at a time and computed again in the backward
+    pass: memory grows with ``B``, not ``B^2``.
+
+    Args:
+        z: the first halves and the second, in the same order, any length.
+        scale: what cosines are multiplied by.
+        smoothing: share of the target that is spread over the batch; 0.1 in ALIGN.
+
+    Raises:
+        InputError: for a smoothing outside 0 to 1.
+    """
+    if not 0 <= smoothing < 1:
+        raise InputError(f"label smoothing is a share from 0 up to below 1, not {smoothing:g}")
+    x, y = F.normalize(z, dim=-1)
+    scale = scale.to(x)
+
+    def sums(part: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        logits = scale * part @ y.T
+        return logits.logsumexp(1), logits.logsumexp(0)
+
+    rows, columns = zip(*_in_blocks(sums, x, len(y)))
+    matched = scale * (x * y).sum(1)
+    wanted = matched
+    if smoothing:  # the mean logit of a row is that with the mean of all columns
+        spread = torch.stack([x @ y.mean(0), y @ x.mean(0)]) * scale
+        wanted = (1 - smoothing) * matched + smoothing * spread
+    lse = torch.stack([torch.cat(rows), torch.stack(columns).logsumexp(0)])
+    there, back = (lse - wanted).mean(1)
+    return {"there": there, "back": back}
+
+
+@full_precision
+def pair_sigmoid(
+    z: Float[Tensor, "2 batch dim"], scale: Float[Tensor, ""], bias: Float[Tensor, ""]
+) -> Float[Tensor, ""]:
+    r"""The sigmoid loss of SigLIP (Zhai et al. 2023, arXiv:2303.15343, equation 1): is this a pair, yes or no?
+
+        L = -(1/B) sum_i sum_j log sigmoid( z_ij (t x_i . y_j + b) ),   z_ij = 2 [i = j] - 1
+
+    over the normalised halves ``x, y`` of ``B`` pairs. Divided by ``B``, not by the number of decisions. No row
+    is normalised by others, so it is summed block by block (section 3.3): memory grows with ``B``, not ``B^2``.
+
+    Args:
+        z: the first halves and the second, in the same order, any length.
+        scale: ``t``, what cosines are multiplied by.
+        bias: ``b``; far below 0 at the start, since nearly all of the decisions are no.
+    """
+    x, y = F.normalize(z, dim=-1)
+    scale, bias = scale.to(x), bias.to(x)
+
+    def total(part: Tensor, start: int) -> tuple[Tensor]:
+        logits = scale * part @ y.T + bias
+        sign = torch.full_like(logits, -1.0)
+        sign.diagonal(start).fill_(1.0)
+        return (F.logsigmoid(sign * logits).sum(),)
+
+    return -torch.stack([part for (part,) in _in_blocks(total, x, len(y))]).sum() / len(x)
+
+
+def _in_blocks(
+    work: Callable[[Tensor, int], tuple[Tensor, ...]], x: Float[Tensor, "batch dim"], columns: int
+) -> list[tuple[Tensor, ...]]:
+    """``work(rows of x, number of the first)`` block by block; nothing inside is kept for the backward pass."""
+    size = max(pairwise.ROWS, pairwise.BLOCK // columns)
+    if len(x) <= size:
+        return [work(x, 0)]
+    blocks = enumerate(x.split(size))
+    return [checkpoint(work, part, i * size, use_reentrant=False) for i, part in blocks]
