@@ -119,7 +119,7 @@ def fails(args: list[str], capsys: pytest.CaptureFixture, code: int = 2) -> str:
         ("pretrain simclr cifar", 'did you mean "cifar10"?'),
         ("pretrain simclr empty", "empty/ is empty"),
         ("pretrain simclr texts", "notes.docx"),
-        ("pretrain simclr notes.txt", "notes.txt"),
+        ("pretrain simclr notes.txt", "notes has 1 sample"),
         ("pretrain simclr broken", "none could be read as image"),
         ("pretrain simclr one.npy", "1 sample"),
         ("pretrain simclr single", "1 sample"),

@@ -59,9 +59,8 @@ def test_bad_arrays_say_why():
     with pytest.raises(InputError, match="sample 5 of the train split holds NaN"):
         data.open(x)
     with pytest.raises(InputError, match=r"run from -2 to 3; give 0..1 or 0..255"):
-        data.open(np.array([[[-2.0, 3.0]]]))
-    with pytest.raises(InputError, match=r"shape \(4, 5, 6, 7\)"):
-        data.open(np.zeros((4, 5, 6, 7), np.uint8))
+        data.open(np.array([[[-2.0], [3.0]]]))
+    assert data.open(np.zeros((4, 5, 6, 7), np.uint8)).modality == "volume"
     with pytest.raises(InputError, match=r"shape \(4, 5, 6, 7\)"):
         data.open(np.zeros((4, 5, 6, 7), np.uint8), modality="image")
     with pytest.raises(InputError, match="array of shape"):

@@ -159,11 +159,11 @@ def test_folders_without_images_say_what_they_hold(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "notes.docx").write_text("x")
-    (folder / "other.txt").write_text("x")
+    (folder / "other.bin").write_text("x")
     with pytest.raises(InputError) as error:
         data.open(folder)
-    what = "photos/ holds 2 files and none could be read as image (first: notes.docx)."
-    assert str(error.value) == f"{what} Give a folder with images."
+    what = "photos/ holds 2 files and none could be read as any known kind of data (first: notes.docx)."
+    assert str(error.value) == f"{what} Give a folder with images, texts, sounds, volumes or clips."
     (folder / "broken.jpg").write_text("x")
     with pytest.raises(InputError, match="photos/ holds 3 files and none could be read as image"):
         data.open(folder)

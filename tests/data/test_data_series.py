@@ -72,13 +72,19 @@ def test_a_list_of_arrays_may_have_lengths_of_its_own() -> None:
         ([rng.random((28, 28))] * 4, "image"),
         ([rng.random((2, 50))] * 4, "series"),
         (rng.random((4, 6, 100)), "series"),
-        (rng.normal(size=(4, 28, 28)), "series"),
+        (rng.normal(size=(4, 28, 56)), "series"),
         (rng.random((40, 128)), "series"),
         (rng.random((4, 3, 200)).astype(np.float32), "series"),
     ],
 )
 def test_images_stay_images_and_series_are_series(x, modality: str) -> None:
     assert data.open(x).modality == modality
+
+
+def test_normalised_images_are_refused_rather_than_read_as_series() -> None:
+    with pytest.raises(InputError, match="not normalised"):
+        data.open(rng.normal(size=(4, 28, 28)))
+    assert data.open(rng.normal(size=(4, 28, 28)), modality="series").spec["channels"] == 28
 
 
 def test_tensors_are_claimed_as_arrays_are() -> None:

@@ -101,8 +101,8 @@ def test_rows_that_are_no_images(tmp_path):
     pq.write_table(
         pa.table({"id": [1], "audio": [{"bytes": b"RIFF", "path": "a"}]}), tmp_path / "data.parquet"
     )
-    with pytest.raises(InputError, match=r"no column that could be read as image \(columns: id, audio\)"):
-        data.open(tmp_path / "data.parquet")
+    with pytest.raises(InputError, match=r"no column of images \(columns: id, audio\)"):
+        data.open(tmp_path / "data.parquet", modality="image")
 
 
 def test_images_by_path_beside_the_table(tmp_path, photo):
@@ -223,5 +223,6 @@ def test_shared_sets_by_name_and_by_path(shared_data):
 
 
 def test_shared_text_is_no_image(shared_data):
-    with pytest.raises(InputError, match="could be read as image"):
-        data.open("sst2")
+    assert data.open("sst2").modality == "text"
+    with pytest.raises(InputError, match="no column of images"):
+        data.open("sst2", modality="image")

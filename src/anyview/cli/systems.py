@@ -55,12 +55,11 @@ def grid(only: str | None, as_json: bool) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold" if out.is_terminal else "")
-    for head in ("method", *kinds):
-        table.add_column(head, no_wrap=True)
+    first = max(len(m) for m in ["method", *cells])
+    out.print("  ".join(["method".ljust(first), *kinds]), style="bold" if out.is_terminal else None)
     for m, row in cells.items():
-        table.add_row(m, *("yes" if why is None else "-" for why in row.values()))
-    out.print(table, soft_wrap=False)
+        marks = [("yes" if why is None else "-").ljust(len(kind)) for kind, why in row.items()]
+        out.print("  ".join([m.ljust(first), *marks]).rstrip(), markup=False)
     for m, row in cells.items():
         for why in row.values():
             if why is not None:

@@ -82,8 +82,7 @@ def _reader(found: Found, modality: str | None) -> Reader:
     best = max(claims.values())
     surest = [name for name, claim in claims.items() if claim == best]
     if best == 0:
-        wants = " or ".join(reader.wants for reader in known.values())
-        raise none_readable(found, _either(list(known)), wants)
+        raise none_readable(found, "any known kind of data", "images, texts, sounds, volumes or clips")
     if len(surest) > 1:
         raise InputError(f"{found.name} could be {_either(surest)}; say which with --modality")
     return known[surest[0]]

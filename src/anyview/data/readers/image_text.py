@@ -128,8 +128,8 @@ class _PickedWhere:
 def caption_column(table: Table) -> str | None:
     """The column of captions: one of the usual names that says more than a class does.
 
-    Of its first rows at least half must differ; a column ``name`` must also hold phrases, not single words,
-    which are names of files or people.
+    Of its first rows at least half must differ; a column ``name`` or ``text`` must also hold phrases, not single
+    words, which are names of files, people or classes.
     """
     for column in CAPTIONS:
         if column not in table.schema.names or str(table.schema.field(column).type) not in (
@@ -140,7 +140,7 @@ def caption_column(table: Table) -> str | None:
             continue
         texts = [text for text in table.head(column, PROBED).to_pylist() if text]
         phrases = sum(" " in text.strip() for text in texts)
-        enough = column != "name" or phrases >= PHRASES * len(texts)
+        enough = column not in ("name", "text") or phrases >= PHRASES * len(texts)
         if texts and enough and len(set(texts)) >= max(2, DIFFERENT * len(texts)):
             return column
     return None

@@ -73,8 +73,8 @@ class SeriesReader(Reader):
 def looks_like_series(x: Any) -> float:
     """How sure one can be, from shape, type and range, that an array holds series: 0 to 1.
 
-    Fractions of two axes are series. Of three axes, images are taken for what lies between 0 and 1 (or 255)
-    and is about as high as wide; series for few channels of many steps, or what no image can hold.
+    Fractions of two axes are series. Of three axes, series are taken for few channels of many steps, and the
+    rest for images: it is better that images which were normalised are refused than read as something else.
     """
     shape, kind = tuple(x.shape), str(x.dtype).removeprefix("torch.")
     if 0 in shape or len(shape) not in (1, 2, 3) or not kind.startswith(("float", "bfloat", "int")):
@@ -83,11 +83,10 @@ def looks_like_series(x: Any) -> float:
         return 0.3  # numbers of words, or of anything
     if len(shape) < 3:
         return 0.7
-    few = shape[1] <= MOST_CHANNELS and 4 * shape[1] <= shape[2]
     head = np.asarray(x[:64].float() if isinstance(x, torch.Tensor) else x[:64])
-    low, high = np.nanmin(head, initial=0), np.nanmax(head, initial=0)
-    image = low >= 0 and high <= 255 and not np.isnan(head).any()
-    return 0.7 if few or not image else 0.3
+    image = np.nanmin(head, initial=0) >= 0 and np.nanmax(head, initial=0) <= 255
+    few = 4 * shape[1] <= shape[2] and shape[1] <= MOST_CHANNELS if image else 2 * shape[1] <= shape[2]
+    return 0.7 if few else 0.2
 
 
 def gives_series(items: Any) -> bool:
