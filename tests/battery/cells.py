@@ -27,6 +27,16 @@ def cells() -> list[tuple[str, str]]:
     return [(s.id, kind) for s in systems(kind="method") for kind in SAMPLES if obstacle(s, kind) is None]
 
 
+def representatives() -> list[tuple[str, str]]:
+    """Cells for what depends on the method and on the kind of data, but not on how they meet: every method once,
+    on images where it can, and every kind of data with one method for each kind of views it can give."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for system, kind in sorted(cells(), key=lambda cell: cell[1] != "image"):
+        first.setdefault(("method", system), (system, kind))
+        first.setdefault((kind, method_class(system).needs), (system, kind))
+    return list(dict.fromkeys(first.values()))
+
+
 def double(x):
     """A payload with its fractions in double precision."""
     return payload_map(

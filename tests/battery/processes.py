@@ -5,7 +5,7 @@ import sys
 
 import torch
 import torch.distributed as dist
-from cells import build, cells, double, fixed_masks, uncoupled
+from cells import build, double, fixed_masks, representatives, uncoupled
 
 from anyview.data.batch import Batch
 from anyview.objectives.contrastive import nt_xent
@@ -41,7 +41,7 @@ OBJECTIVES = {
 
 def cases() -> list[str]:
     return [f"objective {name}" for name in OBJECTIVES] + [
-        f"method {system} {kind} {how}" for system, kind in cells() for how in ("plain", "cached")
+        f"method {system} {kind} {how}" for system, kind in representatives() for how in ("plain", "cached")
     ]
 
 
@@ -63,7 +63,7 @@ def compute(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
             if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, mask):
                 setattr(module, mask, fixed_masks)
     torch.manual_seed(5)
-    views = [_double(v) for v in method.views(dataset.train.fetch(torch.arange(8)).without_label())]
+    views = [_double(v) for v in method.make_views(dataset.train.fetch(torch.arange(8)))]
     part = [v[torch.arange(rank * 8 // world, (rank + 1) * 8 // world)] for v in views]
     step = plain_step if rest[1] == "plain" else lambda *a: cached_step(*a, chunk=3)
     terms = step(method, part, lambda loss: loss.backward())

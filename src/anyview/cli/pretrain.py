@@ -216,10 +216,10 @@ def _dry_run(plan: Plan) -> None:
     """Shapes through the network, memory, and steps, without training."""
     import torch
 
-    source = plan.dataset.pretraining
-    batch = source.fetch(torch.arange(min(4, len(source)))).without_label()
+    source = plan.source
+    batch = source.fetch(torch.arange(min(4, len(source))))
     with torch.no_grad():
-        views = plan.method.views(batch)
+        views = plan.method.make_views(batch)
         embeddings = plan.method.eval()(views)
     parameters = sum(t.numel() for t in plan.method.parameters())
     steps = plan.training.epochs * plan.steps_per_epoch if plan.training.epochs else None

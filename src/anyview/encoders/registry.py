@@ -83,6 +83,14 @@ def build(name: str, input: Input | Sequence[int], **options: Any) -> Encoder:
     return encoder
 
 
+def options_of(name: str) -> list[str]:
+    """Names of the options that the builder of this encoder takes; none for an unknown encoder."""
+    prefix, colon, _ = name.partition(":")
+    builder = adapters().get(prefix) if colon else builders().get(name)
+    parameters = inspect.signature(builder.build).parameters if builder else {}
+    return [option for option in parameters if option not in ("input", "model")]
+
+
 def save(encoder: Encoder, folder: str | Path, extra: dict[str, Any] | None = None) -> None:
     """Writes ``config.json`` and ``model.safetensors``; ``load(folder)`` gives the same encoder back.
 

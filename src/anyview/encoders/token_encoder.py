@@ -61,10 +61,25 @@ class TokenEncoder(Encoder):
             self.prefix = nn.Parameter(0.02 * torch.randn(self.extra, dim))
 
     def forward(self, x: Payload) -> Float[Tensor, "batch dim"]:
-        embedded = self._embed(x)
+        return self.parts(x)[0]
+
+    def parts(
+        self,
+        x: Payload,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        masked: Literal["drop", "replace"] = "drop",
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch extra dim"], Tokens]:
+        """The vector, the tokens beside the input (``cls`` first, then registers) and the tokens of one pass.
+
+        Args:
+            mask, masked: see ``tokens``; with ``drop`` the vector is that of the visible tokens.
+        """
+        embedded = self._embed(x, mask, masked)
         (y,) = self._run(embedded)
-        y = y[:, 0] if self.pool == "cls" else mean_valid(y[:, self.extra :], embedded.valid)
-        return y + unused(self.mask_token)
+        y = y + unused(self.mask_token)
+        extra, values = y[:, : self.extra], y[:, self.extra :]
+        vector = extra[:, 0] if self.pool == "cls" else mean_valid(values, embedded.valid)
+        return vector, extra, Tokens(values, embedded.coords, embedded.valid)
 
     def layout(self, x: Payload) -> tuple[Float[Tensor, "batch tokens axes"], Bool[Tensor, "batch tokens"]]:
         return self.tokenizer.layout(x)

@@ -31,6 +31,11 @@ class Method(nn.Module):
     #: view options this system's paper sets; a modality ignores those it does not have
     view_defaults: ClassVar[dict[str, Any]] = {}
 
+    #: encoder options this system's paper sets; an encoder that has no such option ignores them
+    encoder_defaults: ClassVar[dict[str, Any]] = {}
+    #: whether it trains on labels; the loop takes them out of every other method's batches
+    uses_labels: ClassVar[bool] = False
+
     #: what usually is wrong when this system collapses; said with the warning
     collapse_hint: ClassVar[str] = ""
 
@@ -44,6 +49,10 @@ class Method(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.views = views
+
+    def make_views(self, batch: Batch) -> list[Batch]:
+        """The views of a batch, without labels unless the method is one that learns from them."""
+        return self.views(batch if self.uses_labels else batch.without_label())
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} has no forward")

@@ -21,13 +21,13 @@ THUMB = 32
 @torch.no_grad()
 def write_samples(run: Path, plan: Plan) -> None:
     """``samples.npz``: a few samples, the views made of them, and what the method shows of its own work."""
-    source, kind = plan.dataset.pretraining, plan.modality
+    source, kind = plan.source, plan.modality
     batch = source.fetch(_part(len(source), SAMPLES, plan.seed))
     original = kind.picture(kind.inputs(batch.x, plan.spec), plan.spec)
     if original is None:
         return
     seed_step(plan.seed, 0)
-    views = plan.method.views(batch.without_label())
+    views = plan.method.make_views(batch)
     shown = {f"view {i + 1}": view.x for i, view in enumerate(views)} | plan.method.pictures(views)
     pictures = {name: p for name, x in shown.items() if (p := kind.picture(x, plan.spec)) is not None}
     side = original.shape[1]

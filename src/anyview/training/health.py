@@ -46,13 +46,13 @@ class Health:
     def hold(method: Method, source: Source, device: torch.device, seed: int) -> "Health":
         """Draws the held samples and two sets of views of them, once for the whole run."""
         pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:HELD]
-        batch = source.fetch(pick.sort().values).without_label().to(device)
+        batch = source.fetch(pick.sort().values).to(device)
         seed_step(seed, -1)
-        views = method.views(batch)
+        views = method.make_views(batch)
         if len(views) > 1 and payload_shape(views[0].x) == payload_shape(views[1].x):
             return Health(views, (views[0], views[1]))
         seed_step(seed, -2)
-        return Health(views, (views[0], method.views(batch)[0]))
+        return Health(views, (views[0], method.make_views(batch)[0]))
 
     @torch.no_grad()
     def measure(self, method: Method) -> dict[str, float]:

@@ -64,7 +64,7 @@ class Pretraining(pl.LightningModule):
 
         seed_step(self.seed, step, self.global_rank)
         with torch.autocast(batch.index.device.type, enabled=False):
-            views = self.method.views(batch.without_label())
+            views = self.method.make_views(batch)
         if self.cache_chunk:
             strategy: Any = self.trainer.strategy  # one that is alone has nothing to hold back
             terms = cached_step(

@@ -13,6 +13,7 @@ import anyview.data as data_room
 from anyview import register
 from anyview._version import __version__
 from anyview.data.source import Dataset, Source
+from anyview.encoders import registry
 from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, Modality, modality
@@ -55,8 +56,13 @@ class Plan:
         return self.training.batch_size
 
     @property
+    def source(self) -> Source:
+        """What the method trains on."""
+        return trained_on(type(self.method), self.dataset)
+
+    @property
     def steps_per_epoch(self) -> int:
-        return max(1, len(self.dataset.pretraining) // self.batch_size)
+        return max(1, len(self.source) // self.batch_size)
 
     def budget(self) -> Budget:
         if self.training.minutes is not None:
@@ -75,8 +81,9 @@ class Plan:
         )
         cores = counted(torch.get_num_threads(), "core") if self.device.type == "cpu" else str(self.device)
         facts = [self.dataset.name, self.modality.describe(self.dataset.spec), *self.dataset.describe()]
-        if self.dataset.pretraining.label is not None:
-            facts.append("labels hidden from pretraining")
+        if self.source.label is not None:
+            used = type(self.method).uses_labels
+            facts.append("labels used by the method" if used else "labels hidden from pretraining")
         return [
             ("data", " · ".join(facts)),
             (
@@ -96,6 +103,24 @@ def counted(n: int | None, noun: str) -> str:
 def method_class(name: str) -> type[Method]:
     """The class of the pretraining system called ``name``; InputError for a wrong name."""
     return register.method(name).target
+
+
+def trained_on(method: type[Method], dataset: Dataset) -> Source:
+    """The samples a method trains on: all that pretraining may read, or those that have the classes it needs.
+
+    Raises:
+        InputError: when the method needs classes and the data has none.
+    """
+    if not method.uses_labels:
+        return dataset.pretraining
+    label = dataset.train.label
+    if label is None or label.is_floating_point():
+        system = method.system_id  # type: ignore[attr-defined]
+        raise InputError(
+            f"{system} trains on classes, and {dataset.name} has none; name their column with --label, or take a "
+            "method that needs none, such as simclr"
+        )
+    return dataset.train
 
 
 def views_factory(method: type[Method], kind: Modality) -> Any:
@@ -163,7 +188,8 @@ def make_plan(
     sections, encoder_options = check_options(parser, given, method)
     chosen = {k.split(".")[-1] for k in given}
 
-    samples = len(dataset.pretraining)
+    source = trained_on(cls, dataset)
+    samples = len(source)
     if samples < 2:
         raise InputError(
             f"{dataset.name} has {samples} sample to train on; pretraining compares samples and needs two or more"
@@ -182,6 +208,8 @@ def make_plan(
     views = factory(dataset.spec, **view_options)
     spec = kind.seen(dataset.spec, view_options)
     name = encoder_options.pop("name", None) or kind.default_encoder(spec, samples, cls.needs)
+    offered = registry.options_of(name)
+    encoder_options = {k: v for k, v in cls.encoder_defaults.items() if k in offered} | encoder_options
     seed_step(seed, 0)
     network = kind.encoder(name, spec, **encoder_options)
     assert training.batch_size is not None
@@ -190,8 +218,8 @@ def make_plan(
         if method_options.get(key) is None:
             method_options[key] = value
     built = cls(network, views, **method_options)
-    _prepare(built, dataset.pretraining, seed)
-    _try(built, dataset.pretraining)
+    _prepare(built, source, seed)
+    _try(built, source)
     training = replace(training, device=device.type, precision=pick_precision(training.precision, device))  # type: ignore[arg-type]
 
     config = plain(
@@ -249,13 +277,13 @@ def _prepare(method: Method, source: Source, seed: int) -> None:
     if type(method).prepare is Method.prepare:
         return
     pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:PREPARED]
-    method.prepare(method.views(source.fetch(pick.sort().values).without_label()))
+    method.prepare(method.make_views(source.fetch(pick.sort().values)))
 
 
 def _try(method: Method, source: Source) -> None:
     """One step on a few samples, without gradient: a value that cannot work shows before anything is written."""
     with torch.no_grad():
-        views = method.eval().views(source.fetch(torch.arange(min(4, len(source)))).without_label())
+        views = method.eval().make_views(source.fetch(torch.arange(min(4, len(source)))))
         method.loss(**method(views))
     method.train()
 

@@ -101,7 +101,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         keep_freed_memory()
     channels_last(method.to(plan.device))
     loader = Loader(
-        plan.dataset.pretraining,
+        plan.source,
         plan.batch_size,
         seed=plan.seed,
         rank=rank,
@@ -110,9 +110,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         workers=training.workers,
         pin=plan.device.type == "cuda",
     )
-    health = (
-        Health.hold(method, plan.dataset.pretraining, plan.device, plan.seed) if training.health else None
-    )
+    health = Health.hold(method, plan.source, plan.device, plan.seed) if training.health else None
     module = Pretraining(
         method,
         plan.optimizer,
@@ -123,9 +121,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
         log_steps=training.log_steps,
     )
     checkpoints = Checkpoints(run / "checkpoints", training.checkpoint_minutes, training.checkpoint_steps)
-    relabel = Relabel(
-        plan.dataset.pretraining, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch
-    )
+    relabel = Relabel(plan.source, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch)
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
     ending = Ending(checkpoints, metrics)
     trainer = _trainer(
@@ -150,7 +146,7 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     model = Model(method.encoder, plan.modality, plan.spec, run)
     if trainer.is_global_zero:
         write_samples(run, plan)
-        write_embedding(run, model, plan.dataset.pretraining)
+        write_embedding(run, model, plan.source)
         model.save(run / "encoder")
     if metrics.stop:
         raise RunError(f"stopped: {metrics.warning}. The encoder of that moment is in {run}/encoder")

@@ -69,17 +69,12 @@ def cached_step(
         for part in parts:
             states.append(_generator_state(views[0].index.device))
             chunks.append(method(list(part)))
-    leaves = {k: torch.cat([c[k] for c in chunks], dim=1).detach().requires_grad_() for k in chunks[0]}
+    whole = {k: torch.cat([c[k] for c in chunks], dim=1).detach() for k in chunks[0]}
     del chunks
-    terms = compare(method, leaves)
-    grads = dict(
-        zip(
-            leaves,
-            torch.autograd.grad(
-                torch.stack(list(terms.values())).sum(), list(leaves.values()), allow_unused=True
-            ),
-        )
-    )
+    leaves = {k: v.requires_grad_() for k, v in whole.items() if v.is_floating_point()}  # the rest is classes
+    terms = compare(method, whole)
+    total_loss = torch.stack(list(terms.values())).sum()
+    grads = dict(zip(leaves, torch.autograd.grad(total_loss, list(leaves.values()), allow_unused=True)))
     for i, (part, state) in enumerate(zip(parts, states)):
         _set_generator_state(views[0].index.device, state)
         with no_sync() if i < len(parts) - 1 else nullcontext():
@@ -88,7 +83,7 @@ def cached_step(
             surrogate = [
                 (value * grads[k][:, window]).sum()
                 for k, value in embeddings.items()
-                if grads[k] is not None and value.requires_grad
+                if grads.get(k) is not None and value.requires_grad
             ]
             backward(torch.stack(surrogate).sum())
     return {name: value.detach() for name, value in terms.items()}
