@@ -1,6 +1,7 @@
 """What the battery runs on: a few samples of every modality, and methods built for them."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from anyview.data.batch import payload_map
 from anyview.data.source import Dataset
+from anyview.encoders import registry
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, modality
 from anyview.register import systems
@@ -52,10 +54,15 @@ def double(x):
 def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dataset]:
     """A method on the small samples of a modality, with the encoder that the modality would choose."""
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
-    views = views_factory(cls, m)(dataset.spec)
+    factory = views_factory(cls, m)
+    taken = inspect.signature(factory).parameters
+    views = factory(dataset.spec, **{k: v for k, v in cls.view_defaults.items() if k in taken})
     torch.manual_seed(seed)
-    encoder = m.encoder(m.default_encoder(dataset.spec, len(dataset.train), cls.needs), dataset.spec)
-    return cls(encoder, views, **options), dataset
+    name = m.default_encoder(dataset.spec, len(dataset.train), cls.needs)
+    set_by_paper = {k: v for k, v in cls.encoder_defaults.items() if k in registry.options_of(name)}
+    encoder = m.encoder(name, dataset.spec, **set_by_paper)
+    scaled = cls.scaled(len(dataset.train), 8)
+    return cls(encoder, views, **(scaled | options)), dataset
 
 
 def uncoupled(module: torch.nn.Module) -> torch.nn.Module:
