@@ -24,8 +24,9 @@ def test_raw_features_are_two_numbers_a_band_and_do_not_see_the_batch():
     assert together.shape == (3, 80)
     torch.testing.assert_close(raw(x[torch.tensor([2])]), together[2:], atol=1e-5, rtol=1e-5)
     louder = raw(Ragged(2 * x.values, x.length))
-    torch.testing.assert_close(louder[:, 40:], together[:, 40:], atol=1e-2, rtol=1e-2)  # deviations stay
-    assert (louder[:, :40] > together[:, :40]).all()
+    torch.testing.assert_close(
+        louder, together, atol=1e-4, rtol=1e-4
+    )  # how near the microphone was says nothing
 
 
 def test_pictures_are_spectrograms_with_what_is_hidden():

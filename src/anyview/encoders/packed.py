@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from anyview.data.audio.logmel import LogMel, mean_over, places
+from anyview.data.audio.logmel import LogMel, mean_over, places, statistics
 from anyview.data.batch import Payload, Ragged
 from anyview.encoders.base import Encoder, Tokens, unused
-from anyview.errors import InputError
+from anyview.errors import InputError, unknown
 from anyview.views.audio import heard, hide
+
+POOLS = ("mean", "statistics")
 
 
 class PackedConv(nn.Module):
@@ -66,26 +68,33 @@ class PackedConv(nn.Module):
 
 
 class PackedConvNet(Encoder):
-    """Convolutions over ragged samples; ``forward`` is the mean over time of the last layer.
+    """Convolutions over ragged samples; ``forward`` pools the last layer over time.
 
     Args:
         front: ``LogMel`` for a network on the spectrogram; None for one on the waveform, each brought to mean 0
             and deviation 1 by itself (wav2vec 2.0, arXiv:2006.11477, section 2).
-        layers: from one channel to ``dim``; the last leaves one band.
+        layers: from one channel to ``dim``, or half of it; the last leaves one band.
+        pool: ``mean`` over time, or ``statistics``: mean and deviation (Snyder et al. 2018, x-vectors), since how
+            much a sound changes says as much as what it is on average.
     """
 
-    def __init__(self, front: LogMel | None, layers: list[PackedConv]) -> None:
+    def __init__(self, front: LogMel | None, layers: list[PackedConv], pool: str = "statistics") -> None:
         super().__init__()
+        if pool not in POOLS:
+            raise unknown("pool", pool, POOLS)
+        self.pool = pool
         self.front = front
         self.layers = nn.ModuleList(layers)
         self.mask_value = nn.Parameter(torch.zeros(()))
         self.depth = len(layers) - 1
         self.stride = math.prod(layer.stride for layer in layers)  # steps of the input to one of the last
-        self.dim = layers[-1].conv.out_channels
+        self.dim = layers[-1].conv.out_channels * (2 if pool == "statistics" else 1)
 
     def forward(self, x: Payload) -> Float[Tensor, "batch dim"]:
         (last,) = self._run(self._read(x))
-        return mean_over(Ragged(last.values[:, 0], last.length)) + unused(self.mask_value)
+        steps = Ragged(last.values[:, 0], last.length)
+        vector = mean_over(steps) if self.pool == "mean" else statistics(steps, eps=1e-5)
+        return vector + unused(self.mask_value)
 
     def layout(self, x: Payload) -> tuple[Float[Tensor, "batch tokens 1"], Bool[Tensor, "batch tokens"]]:
         """The place of every step of the last layer."""

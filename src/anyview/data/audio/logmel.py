@@ -15,6 +15,8 @@ LOWEST = 20.0  #: Hz, where the first filter begins
 #: added to the power of each band before the logarithm; a sine of amplitude 1 has power 1/4
 FLOOR = 1e-8
 LEAST_RATE = 2000  #: samples a second; below, bands are narrower than what the transform can tell apart
+LEVEL = 0.1  #: root mean square that every recording is brought to, 20 dB below full scale
+SILENCE = 1e-4  #: root mean square, 80 dB below full scale, from which a recording is not made louder in full
 CHUNK = 8192  #: frames transformed at a time, which a cache can hold
 
 
@@ -120,14 +122,24 @@ def mean_over(x: Ragged) -> Float[Tensor, "batch features"]:
     return total / x.length.clamp_min(1)[:, None].to(total.dtype)
 
 
-def statistics(frames: Ragged) -> Float[Tensor, "batch features"]:
-    """Mean and deviation over time of each band: ``(batch, 2 · mels)``."""
+def statistics(frames: Ragged, eps: float = 0.0) -> Float[Tensor, "batch features"]:
+    """Mean and deviation over time of each band: ``(batch, 2 · bands)``.
+
+    Args:
+        eps: added to the variance; keeps the gradient of the deviation finite where a band is constant.
+    """
     mean = mean_over(frames)
     sample, _ = places(frames.length)
     variance = mean_over(Ragged((frames.values - mean[sample]).square(), frames.length))
-    return torch.cat([mean, variance.sqrt()], 1)
+    return torch.cat([mean, (variance + eps).sqrt()], 1)
 
 
 def waveforms(x: Ragged) -> Ragged:
-    """Recordings as float in -1 to 1, whether held as 16-bit numbers or so already."""
-    return x if x.values.is_floating_point() else Ragged(x.values.float() / 32768, x.length)
+    """Recordings as float, all at one level: 16-bit numbers, or floats in -1 to 1, to a root mean square of
+    ``LEVEL``. Microphones and distances differ by tens of decibels, which says nothing of what is heard and
+    would shift the whole log-mel spectrogram. What is below ``SILENCE`` keeps its distance to it.
+    """
+    values = x.values if x.values.is_floating_point() else x.values.float() / 32768
+    power = mean_over(Ragged(values[:, None].square(), x.length))[:, 0]
+    gain = LEVEL / power.sqrt().clamp_min(SILENCE)
+    return Ragged(values * gain.repeat_interleave(x.length), x.length)
