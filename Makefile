@@ -9,7 +9,7 @@ install: .venv/.installed
 demo: install
 	$(BIN)/anyview demo
 test: install
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

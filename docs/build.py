@@ -90,6 +90,8 @@ def shown(name: str, result: Record | None) -> list[str]:
     if result is None:
         return ["No evidence is kept yet."]
     lines = [f"Claim: {result['claim']}", f"The evidence **{STATES[result['holds']]}**."]
+    if result.get("note"):
+        lines.append(result["note"])
     metrics = list(dict.fromkeys(metric for r in result["rows"] for metric in r["figures"]))
     figures = [(r["name"], *(figure(r["figures"].get(m)) for m in metrics)) for r in result["rows"]]
     lines.append(table(("", *metrics), figures))
@@ -112,7 +114,12 @@ def modalities_page() -> str:
     methods = systems(kind="method")
     cells = {s.id: {kind: obstacle(s, kind) for kind in NAMES} for s in methods}
     grid = [(f"`{m}`", *("yes" if why is None else "–" for why in row.values())) for m, row in cells.items()]
-    reasons = [f"- `{m}`: {why}" for m, row in cells.items() for why in row.values() if why is not None]
+    whys: dict[str, list[str]] = {}
+    for m, row in cells.items():
+        for why in row.values():
+            if why is not None:
+                whys.setdefault(why, []).append(f"`{m}`")
+    reasons = [f"- {why} ({', '.join(names)})" for why, names in sorted(whys.items())]
     kept = {path.stem: json.loads(path.read_text()) for path in evidence_folder().glob("modalities/*.json")}
     parts = [
         "# Kinds of data",
@@ -122,7 +129,9 @@ def modalities_page() -> str:
         table(("method", *(f"[{name}]({page(name)})" for name in NAMES)), grid),
         *(["What does not run, and why:", "\n".join(reasons)] if reasons else []),
         "What pretraining is worth on each kind of data, on real data and without flattering: the pretrained "
-        "encoder beside the same one untrained and beside raw features, which are strong on some.",
+        "encoder beside the same one untrained and beside raw features, which are strong on some. In bold is what "
+        "is better than the other two by more than the spread over seeds.",
+        summary({"image": results().get("simclr")} | kept),
     ]
     for name in NAMES:
         result = kept.get(name)
@@ -130,6 +139,30 @@ def modalities_page() -> str:
         body = [note] if note and result is None else shown(f"modalities/{name}", result)
         parts += [f"## {name}", *body]
     return "\n\n".join(parts) + "\n"
+
+
+def summary(kept: dict[str, Record | None]) -> str:
+    """The headlines of every kind of data, side by side."""
+    rows = []
+    for name in NAMES:
+        result = kept.get(name)
+        if result is None:
+            continue
+        figures = {r["name"]: r["figures"] for r in result["rows"]}
+        for h in result.get("headlines", []):
+            three = [
+                None if h[part] is None else figures[h[part]][h["metric"]]
+                for part in ("pretrained", "untrained", "raw")
+            ]
+            best = max((f for f in three if f is not None), key=lambda f: f["mean"])
+            clear = all(
+                best["mean"] - f["mean"] > (best["std"] or 0) + (f["std"] or 0)
+                for f in three
+                if f is not None and f is not best
+            )
+            shown = [f"**{figure(f)}**" if f is best and clear else figure(f) for f in three]
+            rows.append((f"[{name}](#{name})", h["pretrained"], h["metric"], *shown))
+    return table(("data", "what", "figure", "pretrained", "untrained", "raw"), rows)
 
 
 def page(modality: str) -> str:

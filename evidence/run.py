@@ -10,7 +10,10 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +23,7 @@ from anyview.files import write_json
 from evidence.common import Evidence, Row
 
 HERE = Path(__file__).parent
-SCRIPTS = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("__init__", "common", "run"))
+SCRIPTS = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("__init__", "common", "finetune", "run"))
 SCRIPTS += sorted(f"modalities/{p.stem}" for p in HERE.glob("modalities/*.py") if p.stem != "__init__")
 
 
@@ -54,9 +57,20 @@ def main() -> int:
                 "date": datetime.date.today().isoformat(),
                 "commit": commit(),
                 "machine": machine(),
+                **said(script),
             },
         )
     return 0
+
+
+def said(script: ModuleType) -> dict[str, Any]:
+    """What a script says for the pages, where it does: the figures that sum it up, and a note on them."""
+    found: dict[str, Any] = {}
+    if hasattr(script, "HEADLINES"):
+        found["headlines"] = [asdict(h) for h in script.HEADLINES]
+    if hasattr(script, "NOTE"):
+        found["note"] = script.NOTE
+    return found
 
 
 def show(claim: str, found: Evidence, minutes: float) -> None:

@@ -4,6 +4,7 @@ from evidence.common import (
     Check,
     Evidence,
     Figures,
+    Headline,
     baselines,
     cifar10,
     judged,
@@ -17,6 +18,7 @@ CLAIM = (
     "than the head's output; crop and colour together beat crop alone; a non-linear head beats none."
 )
 BUDGET = 25
+HEADLINES = [Headline("knn", "simclr", "untrained encoder", "raw pixels")]
 HEAD = 32  #: its output is narrower than the encoder's (64), as 128 is than 2,048 in the paper
 
 

@@ -4,13 +4,22 @@ import torch
 
 from anyview.data import open as open_data
 from anyview.data.source import Dataset
-from evidence.common import Check, Evidence, Figures, baselines, judged, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, baselines, judged, over_seeds, pretrained
 
 CLAIM = (
     "On spoken digits of speakers never heard, SimCLR beats the untrained encoder and the log-mel statistics by a "
     "linear probe and by nearest neighbours; MAE beats its untrained encoder by nearest neighbours."
 )
 BUDGET = 12  #: epochs of SimCLR; MAE's are cheaper and it gets 20
+HEADLINES = [
+    Headline("linear", "simclr on fsdd", "untrained encoder", "log-mel statistics"),
+    Headline("knn", "simclr on fsdd", "untrained encoder", "log-mel statistics"),
+]
+NOTE = (
+    "Nearest neighbours gain 1.2 points over log-mel statistics where 5 were asked for: statistics of speech "
+    "already put the same word of different speakers close together; what was learned shows where a probe may "
+    "weigh it."
+)
 HEARD = 4  #: speakers to learn from, the first by name
 
 

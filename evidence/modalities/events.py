@@ -19,13 +19,19 @@ from anyview.data.source import Dataset, Source
 from anyview.evaluation.features import standardiser
 from anyview.training.model import Model
 from anyview.views.events import keep_events, within
-from evidence.common import Check, Evidence, Figures, judged, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, judged, over_seeds, pretrained
 
 CLAIM = (
     "Slices of one history that agree give embeddings that find the other half of an unseen household's history more "
     "often than the untrained encoder's, and say more of who lives there than those and than counts and aggregates."
 )
 BUDGET = 20
+HEADLINES = [Headline("matched", "simclr", "untrained encoder", "counts and aggregates")]
+NOTE = (
+    "Counts and aggregates win: a list of what a household buys, a share for each of 1,300 things, names it "
+    "better than a vector of 64 numbers learned from 420 households. And no representation says much of who "
+    "lives there: all accuracies are near the share of the commonest class."
+)
 LABELS = ("age", "income", "kids", "household_size", "married")
 
 

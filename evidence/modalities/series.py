@@ -1,13 +1,15 @@
 """Series: outlines of Swedish leaves, 500 of 15 species to pretrain on."""
 
 from anyview.data import open as open_data
-from evidence.common import Check, Evidence, Figures, baselines, judged, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, baselines, judged, over_seeds, pretrained
 
 CLAIM = (
     "On series, SimCLR with random crops beats the untrained encoder and raw series by nearest neighbours, and MAE "
     "its own untrained transformer by a linear probe."
 )
 BUDGET = 40  # of SimCLR; MAE, which sees half of each series, has half as many again
+HEADLINES = [Headline("knn", "simclr", "untrained encoder", "raw series")]
+NOTE = "MAE gains 4.2 points over its untrained transformer where 5 were asked for."
 
 
 def one(budget: int, seed: int) -> Figures:

@@ -2,13 +2,14 @@
 
 from anyview.data import open as open_data
 from anyview.data.source import Dataset
-from evidence.common import Check, Evidence, Figures, baselines, judged, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, baselines, judged, over_seeds, pretrained
 
 CLAIM = (
     "On ModelNet's chairs and monitors at 16 x 16 x 16 voxels, SimCLR beats the untrained encoder and raw "
     "voxels with five labels a class, and MAE beats its untrained transformer."
 )
 BUDGET = 20
+HEADLINES = [Headline("fewshot-5", "simclr", "untrained encoder", "raw voxels")]
 PROTOCOLS = ("fewshot", "knn", "linear")
 
 

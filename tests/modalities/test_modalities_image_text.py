@@ -93,10 +93,11 @@ def test_views_are_one_side_each_by_turns() -> None:
     batch = data.train.fetch(torch.arange(4))
     assert [list(v.x) for v in pair(data.spec)(batch)] == [["image"], ["text"]]
     assert [list(v.x) for v in multi_view(data.spec, count=4)(batch)] == [["image"], ["text"]] * 2
+    assert multi_view(data.spec, count=1).count == 2  # a side cannot be without
     kept = pair(data.spec, delete=0.0)(batch)[1].x["text"]
     assert torch.equal(kept.values, batch.x["text"].values)
     with pytest.raises(InputError, match="even"):
-        multi_view(data.spec, count=3)
+        multi_view(data.spec, count=0)
 
 
 def test_the_encoder_takes_one_side_or_both_and_is_exact_on_ragged_captions(tmp_path: Path) -> None:

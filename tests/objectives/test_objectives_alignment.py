@@ -8,7 +8,7 @@ from jaxtyping import TypeCheckError
 
 from anyview.errors import InputError
 from anyview.objectives import pairwise
-from anyview.objectives.alignment import alignment, uniformity
+from anyview.objectives.alignment import alignment, soft_uniformity, uniformity
 
 
 def random(*shape, seed=0):
@@ -92,3 +92,30 @@ def test_bad_input_is_refused():
         uniformity(random(1, 4))
     with pytest.raises(TypeCheckError):
         alignment(random(6, 4))
+
+
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("temperature", [2.0, 0.2])
+def test_soft_uniformity_is_the_log_of_the_mean_over_other_samples(views, temperature):
+    z = random(views, 6, 4)
+    flat = [unit(z[v, b]) for v in range(views) for b in range(6)]
+    kernel = [
+        torch.exp(a @ c / temperature)
+        for i, a in enumerate(flat)
+        for j, c in enumerate(flat)
+        if i % 6 != j % 6
+    ]
+    assert len(kernel) == views * 6 * views * 5
+    expected = torch.stack(kernel).mean().log()
+    torch.testing.assert_close(soft_uniformity(z, temperature), expected, rtol=1e-10, atol=1e-10)
+    assert torch.autograd.gradcheck(soft_uniformity, (z.requires_grad_(), temperature))
+
+
+def test_soft_uniformity_limits():
+    assert soft_uniformity(torch.ones(2, 6, 4), 2.0).item() == pytest.approx(0.5, abs=1e-6)
+    orthogonal = torch.eye(6).expand(2, 6, 6)  # the two views of a sample are equal and no pair
+    assert soft_uniformity(orthogonal, 2.0).item() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(InputError, match="two or more"):
+        soft_uniformity(random(2, 1, 4))
+    with pytest.raises(InputError, match="temperature must be above"):
+        soft_uniformity(random(2, 6, 4), 0.0)

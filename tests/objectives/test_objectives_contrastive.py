@@ -1,4 +1,4 @@
-"""NT-Xent against the double loop of the paper, its invariances, its limits and its memory."""
+"""NT-Xent and DCL against the double loops of the papers, their invariances, limits and memory."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from anyview.errors import InputError
 from anyview.objectives import pairwise
-from anyview.objectives.contrastive import nt_xent
+from anyview.objectives.contrastive import dcl, nt_xent
 
 
 def double_loop(z, t):
@@ -203,3 +203,74 @@ def test_bad_input_is_refused():
     for wrong in (random(6, 4), torch.ones(2, 6, 4, dtype=torch.int64)):
         with pytest.raises(TypeCheckError):
             nt_xent(wrong)
+
+
+def decoupled(z, t, sigma=None):
+    """DCL and DCLW, one anchor, positive and negative at a time."""
+    views, batch, _ = z.shape
+    u = F.normalize(z, dim=-1)
+    terms = []
+    for v in range(views):
+        for i in range(batch):
+            total = sum(
+                torch.exp(u[v, i] @ u[w, k] / t) for w in range(views) for k in range(batch) if k != i
+            )
+            for w in range(views):
+                if w == v:
+                    continue
+                weight = 1.0
+                if sigma is not None:
+                    agree = torch.stack([torch.exp(u[v, j] @ u[w, j] / sigma) for j in range(batch)]).detach()
+                    weight = 2 - agree[i] / agree.mean()
+                terms.append(-weight * (u[v, i] @ u[w, i]) / t + torch.log(total))
+    return torch.stack(terms).mean()
+
+
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("sigma", [None, 0.5, 0.1])
+@pytest.mark.parametrize("temperature", [0.5, 0.1, 0.01])
+def test_dcl_is_the_double_loop(small_blocks, views, temperature, sigma):
+    z = random(views, 7, 5).requires_grad_()
+    got, expected = dcl(z, temperature, sigma), decoupled(z, temperature, sigma)
+    torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
+    grads = [torch.autograd.grad(x, z)[0] for x in (got, expected)]
+    torch.testing.assert_close(*grads, rtol=1e-9, atol=1e-10)
+
+
+def test_dcl_in_large_blocks_and_float32():
+    z = random(2, 300, 16, dtype=torch.float32)
+    z[1] = z[0]  # positives of 1, which a difference of sums could not be taken from
+    exact = decoupled(z[:, :40].double(), 0.03)
+    torch.testing.assert_close(dcl(z[:, :40].contiguous(), 0.03).double(), exact, rtol=1e-5, atol=1e-5)
+    assert dcl(z, 0.03).isfinite()
+
+
+def test_dcl_and_nt_xent_differ_by_the_positive_alone():
+    z, t = random(2, 9, 5), 0.4
+    u = F.normalize(z, dim=-1)
+    positive = (u[0] * u[1]).sum(-1) / t
+    anchors = u.flatten(0, 1)
+    whole = pairwise.logsumexp_of_others(anchors, 1 / t)
+    coupled = torch.log(whole.exp() - positive.repeat(2).exp()).mean()
+    assert (nt_xent(z, t) - dcl(z, t)).item() == pytest.approx((whole.mean() - coupled).item(), abs=1e-12)
+
+
+def test_dcl_limits():
+    z = torch.ones(2, 6, 4, dtype=torch.float64)
+    for sigma in (None, 0.5):  # equal pairs weigh 1 each
+        assert dcl(z, 0.2, sigma).item() == pytest.approx(math.log(10), abs=1e-12)
+    z = random(2, 10, 6)
+    assert dcl(z, 0.3, 1e4).item() == pytest.approx(dcl(z, 0.3).item(), abs=1e-3)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(0))
+    for same in (z.flip(0), z[:, order], 2 * z):
+        torch.testing.assert_close(dcl(same, 0.3, 0.5), dcl(z, 0.3, 0.5), rtol=1e-12, atol=1e-12)
+
+
+def test_dcl_refuses_bad_input():
+    for shape in ((1, 6, 4), (2, 1, 4)):
+        with pytest.raises(InputError, match="two or more"):
+            dcl(random(*shape))
+    with pytest.raises(InputError, match="temperature must be above"):
+        dcl(random(2, 6, 4), 0.0)
+    with pytest.raises(InputError, match="sigma must be above"):
+        dcl(random(2, 6, 4), 0.1, 0.0)

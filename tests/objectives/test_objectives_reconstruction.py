@@ -123,3 +123,10 @@ def test_bad_input_is_refused():
     for wrong in ((p, x[..., :5], VALID), (p, x, VALID[:, :3]), (p, x, VALID.float())):
         with pytest.raises(TypeCheckError):
             masked_reconstruction(*wrong)
+
+
+def test_absolute_error_is_the_loops():
+    p, x = random(3, 4, 6), random(3, 4, 6, seed=1)
+    wanted = loops(p, x, VALID, lambda a, b: sum(abs(u) for u in a - b) / len(a))
+    found = masked_reconstruction(p, x, VALID, error="absolute")
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from anyview.errors import InputError
-from anyview.objectives.regression import cosine_regression, masked_smooth_l1
+from anyview.objectives.regression import cosine_regression, masked_smooth_l1, negative_cosine
 
 
 def random(*shape, seed=0):
@@ -139,3 +139,26 @@ def test_a_large_beta_is_squared_error_scaled():
 def test_beta_below_zero_is_refused():
     with pytest.raises(InputError, match="beta"):
         masked_smooth_l1(random(1, 1, 2), random(1, 1, 2), torch.ones(1, 1, dtype=torch.bool), beta=-1.0)
+
+
+@pytest.mark.parametrize("views", [2, 3])
+def test_simsiam_is_the_mean_cosine_of_pairs_and_byol_up_to_scale(views):
+    p, z = random(views, 6, 4), random(views, 6, 4, seed=1)
+    cosines = [
+        p[v, b] @ z[w, b] / (p[v, b].norm() * z[w, b].norm())
+        for v in range(views)
+        for w in range(views)
+        if w != v
+        for b in range(6)
+    ]
+    expected = -torch.stack(cosines).mean()
+    torch.testing.assert_close(negative_cosine(p, z), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(cosine_regression(p, z) / (2 * views) - 1, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_simsiam_stops_the_gradient_at_the_target_unless_told_not_to():
+    p, z = random(2, 6, 4).requires_grad_(), random(2, 6, 4, seed=1).requires_grad_()
+    assert torch.autograd.grad(negative_cosine(p, z), (p, z), allow_unused=True)[1] is None
+    assert torch.autograd.grad(negative_cosine(p, z, stop_gradient=False), z)[0].abs().sum() > 0
+    with pytest.raises(InputError, match="one view"):
+        negative_cosine(random(1, 6, 4), random(1, 6, 4))

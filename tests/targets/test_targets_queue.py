@@ -5,7 +5,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from anyview.errors import InputError
-from anyview.targets.queue import Queue
+from anyview.targets.queue import Queue, scaled_length
 
 
 def rows(z):
@@ -47,6 +47,24 @@ def test_resume_is_exact():
     for q in (queue, other):
         q.push(z)
     assert all(torch.equal(v, other.state_dict()[k]) for k, v in queue.state_dict().items())
+
+
+def test_nearest_is_by_angle(monkeypatch):
+    monkeypatch.setattr("anyview.targets.queue.BLOCK", 10)
+    queue, z = Queue(9, 3), torch.randn(2, 5, 3)
+    assert torch.equal(queue.nearest(z), z)  # while none is held
+    queue.push(torch.randn(6, 3) * torch.rand(6, 1) * 10)
+    found = queue.nearest(z)
+    for v in range(2):
+        for i in range(5):
+            cosine = torch.stack([torch.cosine_similarity(z[v, i], entry, dim=0) for entry in queue.filled()])
+            assert torch.equal(found[v, i], queue.filled()[cosine.argmax()])
+
+
+def test_length_is_whole_batches_within_bounds():
+    assert scaled_length(8_000, 64, 1 / 8, 65_536) == 960
+    assert scaled_length(1_281_167, 256, 1 / 8, 65_536) == 65_536
+    assert scaled_length(20, 16, 1 / 8, 65_536) == 16
 
 
 def test_bad_input_is_refused():

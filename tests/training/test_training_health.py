@@ -209,3 +209,14 @@ def test_watching_does_not_change_what_is_learned(tmp_path) -> None:
         assert (run / "health.json").exists() is watched
     for name, value in weights[0].items():
         assert torch.equal(value, weights[1][name]), name
+
+
+def test_hidden_tokens_are_no_vectors_of_samples():
+    class Masked(Fake):
+        def forward(self, views):
+            n = len(views[0])
+            return {"prediction": torch.randn(n, n, DIM)}  # as many tokens hidden as there are samples
+
+    figures = held().measure(Masked(HEALTHY))
+    assert "rank_z" not in figures
+    assert figures["rank"] > 20

@@ -91,6 +91,15 @@ class Encoder(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def target_size(self) -> int:
+        """``size`` of its targets."""
+        raise InputError(f"{self.config['name']} has no targets to rebuild; try --encoder transformer-nano")
+
+    def targets(self, x: Payload) -> Targets:
+        """What a reconstruction must produce for every token of ``layout``."""
+        raise NotImplementedError
+
     def check_layers(self, layers: list[int]) -> None:
         """Raises InputError when a layer does not exist."""
         wrong = [i for i in layers if not 0 <= i <= self.depth]

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from anyview.encoders.base import Targets, Tokens
+from anyview.data.batch import Payload
+from anyview.encoders.base import Encoder, Targets, Tokens
 from anyview.encoders.positions import sincos
 from anyview.encoders.transformer import Trunk
 
@@ -22,6 +23,15 @@ def gather_masked(
     order = torch.argsort(~hidden, dim=1, stable=True)[:, :width]
     rows = torch.arange(len(values), device=values.device)[:, None]
     return values[rows, order], hidden.gather(1, order)
+
+
+def read_hidden(
+    encoder: Encoder, x: Payload, mask: Bool[Tensor, "batch tokens"], valid: Bool[Tensor, "batch tokens"]
+) -> tuple[Float[Tensor, "batch masked dim"], Bool[Tensor, "batch masked"]]:
+    """The encoder's output at hidden tokens when a learned vector stands in their place, and which are real."""
+    tokens = encoder.tokens(x, mask, masked="replace")
+    assert isinstance(tokens, Tokens)
+    return gather_masked(tokens.values, mask, valid)
 
 
 def masked_targets(

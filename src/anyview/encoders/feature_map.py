@@ -1,5 +1,6 @@
 """What convolutional encoders share: feature maps as Tokens, and masks that hide pixels."""
 
+import math
 from typing import Literal
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from anyview.encoders.base import Encoder, Tokens, unused
+from anyview.encoders.base import Encoder, Targets, Tokens, unused
 from anyview.encoders.positions import grid
 from anyview.errors import InputError
 
@@ -69,6 +70,22 @@ class MapEncoder(Encoder):
             for y in self.maps(x, layers)
         ]
         return outputs[0] if layers is None else outputs
+
+    @property
+    def target_size(self) -> int:
+        """Values of the input under a cell of the last map, all channels."""
+        strides = (self.stride,) * 2 if isinstance(self.stride, int) else self.stride
+        return math.prod(strides) * len(self.mask_pixel)
+
+    def targets(self, x: Maps) -> Targets:
+        """The pixels under every cell of the last map; ones beyond the border are zero, the mean."""
+        cells, axes = self._cells(x), x.ndim - 2
+        strides = (self.stride,) * axes if isinstance(self.stride, int) else self.stride
+        fill = [(0, count * step - size) for count, step, size in zip(cells, strides, x.shape[2:])]
+        x = F.pad(x, [n for pair in reversed(fill) for n in pair])
+        x = x.reshape(*x.shape[:2], *[n for pair in zip(cells, strides) for n in pair])
+        x = x.permute(0, *range(2, x.ndim, 2), *range(3, x.ndim, 2), 1)
+        return Targets(x.flatten(axes + 1).flatten(1, axes), "continuous", self.target_size)
 
     def _cells(self, x: Maps) -> tuple[int, ...]:
         strides = (self.stride,) * (x.ndim - 2) if isinstance(self.stride, int) else self.stride

@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from anyview.data.batch import Payload
-from anyview.encoders.base import Encoder, Tokenizer, Tokens, unused
+from anyview.encoders.base import Encoder, Targets, Tokenizer, Tokens, unused
 from anyview.encoders.lengths import by_length
 from anyview.encoders.positions import Positions
 from anyview.encoders.transformer import Trunk
-from anyview.errors import unknown
+from anyview.errors import InputError, unknown
 
 POOLS = ("mean", "cls")
 
@@ -84,6 +84,13 @@ class TokenEncoder(Encoder):
     def layout(self, x: Payload) -> tuple[Float[Tensor, "batch tokens axes"], Bool[Tensor, "batch tokens"]]:
         return self.tokenizer.layout(x)
 
+    @property
+    def target_size(self) -> int:
+        return self.tokenizer.target_size
+
+    def targets(self, x: Payload) -> Targets:
+        return self.tokenizer.targets(x)
+
     def tokens(
         self,
         x: Payload,
@@ -119,6 +126,19 @@ class TokenEncoder(Encoder):
         if layers is None:
             return [by_length(lambda x, v: self.norm(self.trunk(x, v)), values, valid)]
         return self.trunk(values, valid, layers)
+
+
+def that_drops(encoder: Encoder, system: str) -> TokenEncoder:
+    """``encoder``, for a system that hides tokens as only a ``TokenEncoder`` can.
+
+    Raises:
+        InputError: for any other encoder.
+    """
+    if not isinstance(encoder, TokenEncoder):
+        raise InputError(
+            f"{system} hides tokens, which {encoder.config['name']} cannot; try --encoder transformer-nano"
+        )
+    return encoder
 
 
 def mean_valid(

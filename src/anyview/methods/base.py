@@ -28,6 +28,9 @@ class Method(nn.Module):
 
     needs: ClassVar[str]  #: what the modality must supply: "two_views", "multi_crop", "tokens", ...
     couples_samples: ClassVar[bool]
+    #: need by which the modality chooses the encoder when the user names none, where it is not ``needs``: "tokens"
+    #: for a network of tokens under views of another kind
+    encoder_for: ClassVar[str | None] = None
     #: view options this system's paper sets; a modality ignores those it does not have
     view_defaults: ClassVar[dict[str, Any]] = {}
 
@@ -57,6 +60,11 @@ class Method(nn.Module):
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
+    @property
+    def lr_progress(self) -> float:
+        """Share of the learning rate's schedule that is done, for a system that goes through it more than once."""
+        return self.progress
+
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
         """Defaults that depend on the data (momentum, queue length, prototypes), for options not given."""
@@ -67,10 +75,12 @@ class Method(nn.Module):
         what must be fitted to the data, such as random targets to choose among."""
 
     def after_step(self) -> None:
-        """Runs after the optimiser's step: teacher update, queue push."""
+        """Runs after the optimiser's step: teacher update, queue push, running means. What a part of the method
+        counted in the step, in buffers that it names in ``pooled``, the loop has added up over processes."""
 
-    def before_epoch(self, embed: Callable[[], Tensor]) -> None:
-        """Runs before each pass over the data; ``embed()`` gives the embeddings of all samples in order."""
+    def before_epoch(self, embed: Callable[..., Tensor]) -> None:
+        """Runs before each pass over the data. ``embed()`` gives the embeddings of all samples in order, whole and in
+        eval mode, float32 on the CPU and the same in every process; ``embed(network)`` those of another encoder."""
 
     def pictures(self, views: list[Batch]) -> dict[str, Payload]:
         """Further inputs worth seeing in the report, by title: what was hidden, what was rebuilt."""

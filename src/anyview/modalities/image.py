@@ -8,21 +8,35 @@ from torch import Tensor
 from anyview.data.source import Source
 from anyview.modalities.base import Modality, Raw, Spec
 from anyview.views.image import multi_crop, multi_view, plain_view, two_views, whole
+from anyview.views.image_jigsaw import jigsaw, side_by_side
+from anyview.views.image_structured import parameter_views, shared_views
 
 RAW_SIDE = 32  #: raw pixels are compared at this side at most
 
 
 class Image(Modality):
     name = "image"
-    views = {"two_views": two_views, "multi_view": multi_view, "multi_crop": multi_crop, "tokens": plain_view}
+    views = {
+        "two_views": two_views,
+        "multi_view": multi_view,
+        "multi_crop": multi_crop,
+        "tokens": plain_view,
+        "local_views": two_views,
+        "shared_views": shared_views,
+        "parameter_views": parameter_views,
+        "jigsaw": jigsaw,
+    }
     protocols = ("fewshot", "linear", "knn")
     unit = "images"
     raw_name = "raw pixels"
 
     def default_encoder(self, spec: Spec, samples: int, needs: str) -> str:
-        """A ViT for methods that hide tokens, else a convolutional network; small ones on a processor
-        without an accelerator, where a ResNet-18 sees too few images to learn."""
+        """A ViT for methods that hide tokens, one whose cells see parts of the image for those that compare parts,
+        else a convolutional network; small ones on a processor without an accelerator, where a ResNet-18 sees
+        too few images to learn."""
         quick = torch.cuda.is_available() and samples >= 10_000
+        if needs == "local_views":
+            return "localnet-m" if quick else "localnet-s"
         if needs == "tokens":
             return "vit-tiny" if quick else "vit-nano"
         return "resnet18" if quick or side(spec) > 64 else "convnet-s"
@@ -47,6 +61,7 @@ class Image(Modality):
         whole(torch.zeros(1, *spec["shape"]), spec)
 
     def picture(self, x: Tensor, spec: Spec) -> Tensor:
+        x = side_by_side(x) if x.ndim == 5 else x
         mean, std = (torch.tensor(spec[k]).view(-1, 1, 1) for k in ("mean", "std"))
         pixels = (x.detach().float().cpu() * std + mean).clamp(0, 1) * 255
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -1,5 +1,6 @@
 """Alignment and uniformity: two numbers that say what a contrastive loss achieves."""
 
+import math
 from itertools import combinations
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyview.errors import InputError
-from anyview.objectives.pairwise import logsumexp_of_others
+from anyview.objectives.pairwise import logsumexp_of_others, sharpness
 from anyview.objectives.precision import full_precision
 
 
@@ -52,3 +53,27 @@ def uniformity(z: Float[Tensor, "*views batch dim"], t: float = 2.0) -> Float[Te
     # || u_i - u_j ||^2 = 2 - 2 u_i . u_j on the sphere
     sums = torch.stack([logsumexp_of_others(view, 2 * t).logsumexp(0) for view in u])
     return sums.mean() - 2 * t - pairs
+
+
+@full_precision
+def soft_uniformity(z: Float[Tensor, "views batch dim"], temperature: float = 2.0) -> Float[Tensor, ""]:
+    r"""How close embeddings of different samples are, over all views at once (UniSiam, Lu et al. 2022, section 3).
+
+        log mean_{i, j of different samples} exp( cos(z_i, z_j) / t )
+
+    over the ``views batch x views (batch - 1)`` pairs: two views of a sample are no pair. The logarithm is of the
+    mean, not the mean of logarithms, which is InfoNCE's and is bounded by the size of the batch. ``1 / t`` when all
+    are equal, 0 when all are orthogonal. Gradients go through both sides. Pairs are summed in blocks.
+
+    Args:
+        temperature: 2 in the paper: soft, all pairs count nearly alike.
+
+    Raises:
+        InputError: for a single sample, or a temperature that is not above 1/600.
+    """
+    views, batch, _ = z.shape
+    if batch < 2:
+        raise InputError(f"soft_uniformity compares samples; this batch has {batch} and needs two or more")
+    u = F.normalize(z, dim=-1).flatten(0, 1)
+    total = logsumexp_of_others(u, sharpness(temperature), samples=batch).logsumexp(0)
+    return total - math.log(len(u) * views * (batch - 1))

@@ -1,15 +1,12 @@
 """Objectives for pairs of two kinds (an image and its caption): find the other half among all other halves."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from anyview.errors import InputError
-from anyview.objectives import pairwise
+from anyview.objectives.pairwise import in_blocks
 from anyview.objectives.precision import full_precision
 
 
@@ -47,7 +44,7 @@ def pair_nce(
         logits = scale * part @ y.T
         return logits.logsumexp(1), logits.logsumexp(0)
 
-    rows, columns = zip(*_in_blocks(sums, x, len(y)))
+    rows, columns = zip(*in_blocks(sums, x, len(y)))
     matched = scale * (x * y).sum(1)
     wanted = matched
     if smoothing:  # the mean logit of a row is that with the mean of all columns
@@ -83,15 +80,4 @@ def pair_sigmoid(
         sign.diagonal(start).fill_(1.0)
         return (F.logsigmoid(sign * logits).sum(),)
 
-    return -torch.stack([part for (part,) in _in_blocks(total, x, len(y))]).sum() / len(x)
-
-
-def _in_blocks(
-    work: Callable[[Tensor, int], tuple[Tensor, ...]], x: Float[Tensor, "batch dim"], columns: int
-) -> list[tuple[Tensor, ...]]:
-    """``work(rows of x, number of the first)`` block by block; nothing inside is kept for the backward pass."""
-    size = max(pairwise.ROWS, pairwise.BLOCK // columns)
-    if len(x) <= size:
-        return [work(x, 0)]
-    blocks = enumerate(x.split(size))
-    return [checkpoint(work, part, i * size, use_reentrant=False) for i, part in blocks]
+    return -torch.stack([part for (part,) in in_blocks(total, x, len(y))]).sum() / len(x)

@@ -1,10 +1,12 @@
 """Sums over all pairs of a batch in blocks: no matrix of all pairs is ever held."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from anyview.errors import InputError
 
@@ -12,8 +14,20 @@ BLOCK = 2**20  #: similarities held at once: few enough for a processor's cache,
 ROWS = 128  #: ... but at least this many rows of them, without which a matrix product is slow
 
 
-def logsumexp_of_others(u: Float[Tensor, "n dim"], scale: float) -> Float[Tensor, "n"]:
+def sharpness(temperature: float) -> float:
+    """What cosines are multiplied by: one over the temperature, which must be above 0."""
+    if not temperature > 0:
+        raise InputError(f"temperature must be above 0; it is {temperature:g}")
+    return 1 / temperature
+
+
+def logsumexp_of_others(
+    u: Float[Tensor, "n dim"], scale: float, samples: int | None = None
+) -> Float[Tensor, "n"]:
     r"""``log sum_{k != i} exp(scale u_i . u_k)`` for every row ``i`` of unit vectors.
+
+    With ``samples``, row ``i`` is a view of sample ``i % samples``, and the sum is over rows of other samples
+    alone; it is ``-inf`` where there are none.
 
     Memory is ``O(n (dim + ROWS) + BLOCK)``: the backward pass computes the similarities again, block by
     block. Their matrix is symmetric, so both passes visit only its upper half, each block serving its rows
@@ -27,25 +41,49 @@ def logsumexp_of_others(u: Float[Tensor, "n dim"], scale: float) -> Float[Tensor
     """
     if not 0 < scale <= 600:
         raise InputError(f"cosines cannot be multiplied by {scale:g}; the temperature must be above 1/600")
+    period = len(u) if samples is None else samples
     if scale > 50:
-        return _LogSumExpOfOthers.apply(u.double(), scale).to(u.dtype)
-    return _LogSumExpOfOthers.apply(u, scale)
+        return _LogSumExpOfOthers.apply(u.double(), scale, period).to(u.dtype)
+    return _LogSumExpOfOthers.apply(u, scale, period)
+
+
+def in_blocks(
+    work: Callable[[Tensor, int], tuple[Tensor, ...]], x: Float[Tensor, "rows dim"], columns: int
+) -> list[tuple[Tensor, ...]]:
+    """``work(rows of x, number of the first)`` block by block, each compared with ``columns`` others at once;
+    nothing inside is kept for the backward pass, which computes it again."""
+    size = max(ROWS, BLOCK // max(1, columns))
+    if len(x) <= size:
+        return [work(x, 0)]
+    blocks = enumerate(x.split(size))
+    return [checkpoint(work, part, i * size, use_reentrant=False) for i, part in blocks]
+
+
+def logsumexp_over(
+    x: Float[Tensor, "rows dim"], others: Float[Tensor, "others dim"], scale: float
+) -> Float[Tensor, "rows"]:
+    """``log sum_k exp(scale x_i . others_k)`` for every row, a block of rows at a time."""
+
+    def sums(rows: Tensor, start: int) -> tuple[Tensor]:
+        return ((scale * rows @ others.T).logsumexp(1),)
+
+    return torch.cat([part for (part,) in in_blocks(sums, x, len(others))])
 
 
 class _LogSumExpOfOthers(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, u: Tensor, scale: float, period: int) -> Tensor:
         total = u.new_zeros(len(u))
         for start, stop in _blocks(len(u)):
-            e = _exponentials(u, start, stop, scale)
+            e = _exponentials(u, start, stop, scale, period)
             total[start:stop] += e.sum(1)
             total[stop:] += e[:, stop - start :].sum(0)
         ctx.save_for_backward(u, total)
-        ctx.scale = scale
+        ctx.scale, ctx.period = scale, period
         return total.log()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         if torch.is_grad_enabled():  # under create_graph; recomputed sums would silently count as constants
             raise RuntimeError("logsumexp_of_others has a first derivative only")
         # d/du_i sum_k g_k log(total_k) = scale sum_k e_ik (g_i / total_i + g_k / total_k) u_k
@@ -54,11 +92,11 @@ class _LogSumExpOfOthers(torch.autograd.Function):
         out = torch.zeros_like(u)
         with torch.autocast(u.device.type, enabled=False):
             for start, stop in _blocks(len(u)):
-                e = _exponentials(u, start, stop, ctx.scale)
+                e = _exponentials(u, start, stop, ctx.scale, ctx.period)
                 e *= weight[start:stop, None] + weight[start:]
                 out[start:stop] += e @ u[start:]
                 out[stop:] += e[:, stop - start :].T @ u[start:stop]
-        return out.mul_(ctx.scale), None
+        return out.mul_(ctx.scale), None, None
 
 
 def _blocks(n: int) -> list[tuple[int, int]]:
@@ -71,8 +109,11 @@ def _blocks(n: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _exponentials(u: Tensor, start: int, stop: int, scale: float) -> Tensor:
-    """``exp(scale u_i . u_k)`` for rows start to stop, columns from start on, zero where ``i`` is ``k``."""
+def _exponentials(u: Tensor, start: int, stop: int, scale: float, period: int) -> Tensor:
+    """``exp(scale u_i . u_k)`` for rows start to stop, columns from start on, zero where ``i`` is ``k`` or as many
+    rows away as a multiple of ``period``."""
     e = (scale * u[start:stop] @ u[start:].T).exp_()
-    e.diagonal().zero_()
+    rows, columns = e.shape
+    for offset in range(-((rows - 1) // period) * period, columns, period):
+        e.diagonal(offset).zero_()
     return e

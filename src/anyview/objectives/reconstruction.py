@@ -18,6 +18,7 @@ def masked_reconstruction(
     valid: Bool[Tensor, "batch masked"],
     normalise: bool = False,
     kind: Literal["continuous", "categorical"] = "continuous",
+    error: Literal["squared", "absolute"] = "squared",
 ) -> Float[Tensor, ""]:
     r"""Error of the reconstruction of masked tokens, as in MAE (He et al. 2022, arXiv:2111.06377, section 3).
 
@@ -35,6 +36,8 @@ def masked_reconstruction(
         valid: False at padding.
         normalise: compare with ``(x - mean) / sqrt(var + 1e-6)`` of each token (MAE, section 4: "normalized
             pixels"; unbiased variance as in the official code).
+        error: of continuous targets: ``absolute`` is SimMIM's (Xie et al. 2022, arXiv:2111.09886, section 3.4)
+            and SiT's L1, also averaged over the values of a token.
 
     Raises:
         InputError: for ``normalise`` with categorical targets or with tokens of a single value.
@@ -43,14 +46,15 @@ def masked_reconstruction(
     if kind == "categorical":
         if normalise:
             raise InputError("normalise is for continuous targets; these are categorical")
-        error = F.cross_entropy(prediction.mT, torch.where(valid, target, 0).long(), reduction="none")
+        wrong = F.cross_entropy(prediction.mT, torch.where(valid, target, 0).long(), reduction="none")
     else:
         target = torch.where(valid[..., None], target, 0).to(prediction.dtype)
         if normalise:
             target = _normalised(target)
-        error = (prediction - target).square().mean(-1)
+        gap = prediction - target
+        wrong = (gap.abs() if error == "absolute" else gap.square()).mean(-1)
     share = valid / valid.sum(1, keepdim=True).clamp(min=1)
-    return (error * share).sum(1).mean()
+    return (wrong * share).sum(1).mean()
 
 
 def _normalised(target: Float[Tensor, "batch masked size"]) -> Float[Tensor, "batch masked size"]:

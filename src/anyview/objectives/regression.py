@@ -39,6 +39,34 @@ def cosine_regression(
 
 
 @full_precision
+def negative_cosine(
+    prediction: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"],
+    stop_gradient: bool = True,
+) -> Float[Tensor, ""]:
+    r"""The loss of SimSiam (Chen and He 2021, arXiv:2011.10566, eq. 1 to 4).
+
+    With ``p_v`` the prediction from view ``v`` and ``z_w`` the projection of view ``w``,
+
+        L = mean over ordered pairs of views v != w of  -cos(p_v, sg(z_w))
+
+    averaged over the batch; two views give the paper's ``D(p1, sg(z2)) / 2 + D(p2, sg(z1)) / 2``. The value lies
+    in ``[-1, 1]``. Up to scale and a constant it is ``cosine_regression``.
+
+    Args:
+        stop_gradient: whether the target gets none; without, the system collapses (section 4.1).
+
+    Raises:
+        InputError: for a single view.
+    """
+    views = len(prediction)
+    if views < 2:
+        raise InputError("negative_cosine predicts one view from another; this batch has one view, needs two")
+    p, z = F.normalize(prediction, dim=-1), F.normalize(target.detach() if stop_gradient else target, dim=-1)
+    return -torch.stack([(p * z.roll(shift, 0)).sum(-1).mean() for shift in range(1, views)]).mean()
+
+
+@full_precision
 def masked_smooth_l1(
     prediction: Float[Tensor, "batch masked dim"],
     target: Float[Tensor, "batch masked dim"],

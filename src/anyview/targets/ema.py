@@ -29,15 +29,23 @@ class EMATeacher(nn.Module):
     - *Gradient*: none; ``forward`` runs without, and parameters do not ask for any.
 
     ``teacher.module`` is the averaged network, for more than its ``forward``.
+
+    Args:
+        always_eval: whether it stays in eval mode (no dropout, no stochastic depth) while the student trains.
     """
 
-    def __init__(self, student: nn.Module) -> None:
+    def __init__(self, student: nn.Module, always_eval: bool = False) -> None:
         super().__init__()
+        self.always_eval = always_eval
         self.module = copy.deepcopy(student).requires_grad_(False)
         super()._apply(_widen)
         for layer in self.module.modules():
             if hasattr(layer, "track_running_stats"):  # every BatchNorm and InstanceNorm
                 layer.momentum = 0.0  # type: ignore[assignment]
+        self.train(self.module.training)
+
+    def train(self, mode: bool = True) -> "EMATeacher":
+        return super().train(mode and not self.always_eval)
 
     @torch.no_grad()
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,6 +91,17 @@ def momentum_schedule(progress: float, base: float, end: float = 1.0) -> float:
     """
     progress = min(max(progress, 0.0), 1.0)
     return end - (end - base) * (math.cos(math.pi * progress) + 1) / 2
+
+
+def scaled_momentum(samples: int, batch_size: int, longest: int = 250, shortest: int = 20) -> float:
+    """A teacher's momentum that suits the data: it remembers half an epoch, within bounds.
+
+    Args:
+        longest: steps that it remembers at most: 250 is a momentum of 0.996, 1,000 is 0.999.
+        shortest: steps that it remembers at least.
+    """
+    steps = max(1, samples // batch_size)
+    return round(1 - 1 / min(longest, max(shortest, steps / 2)), 4)
 
 
 def _widen(x: Any) -> Any:

@@ -1,10 +1,13 @@
 """A memory of past embeddings, first in, first out."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anyview.errors import InputError
+
+BLOCK = 2**22  #: similarities held at once when neighbours are looked for
 
 
 class Queue(nn.Module):
@@ -39,6 +42,22 @@ class Queue(nn.Module):
         self.head.add_(len(z)).remainder_(self.size)
         self.count.add_(len(z)).clamp_(max=self.size)
 
+    @torch.no_grad()
+    def nearest(self, z: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """The entry of the smallest angle to each embedding; the embeddings themselves while none is held."""
+        if not len(self):
+            return z.detach().clone()
+        held = F.normalize(self.filled(), dim=-1)
+        rows = z.detach().to(held).flatten(0, -2)  # an angle does not hang on the length of what asks
+        size = max(1, BLOCK // len(held))
+        found = torch.cat([(part @ held.T).argmax(1) for part in rows.split(size)])
+        return self.filled()[found].view(z.shape)
+
     def filled(self) -> Float[Tensor, "filled dim"]:
         """The embeddings held, in no particular order; none at the start."""
         return self.values[: len(self)]
+
+
+def scaled_length(samples: int, batch_size: int, share: float, longest: int) -> int:
+    """A queue's length in whole batches: a share of the data, one batch at least and ``longest`` at most."""
+    return max(1, min(longest, int(share * samples)) // batch_size) * batch_size

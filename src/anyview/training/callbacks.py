@@ -16,8 +16,10 @@ from torch import Tensor
 from anyview.data.batch import Payload
 from anyview.data.loader import Loader, batches
 from anyview.data.source import Source
+from anyview.encoders.base import Encoder
 from anyview.files import write_atomic, write_json
 from anyview.methods.base import Method
+from anyview.training.gather import gather
 from anyview.training.health import COLUMNS, Health
 from anyview.training.module import Pretraining
 from anyview.training.step import seed_step
@@ -120,20 +122,31 @@ class Relabel(pl.Callback):
         if type(method).before_epoch is Method.before_epoch or trainer.global_step % self.steps_per_epoch:
             return
         seed_step(module.seed, trainer.global_step)
-        method.before_epoch(lambda: self._embed(trainer, method))
+        method.progress = module._progress(trainer.global_step)
+
+        def embed(network: Encoder | None = None) -> Tensor:
+            with trainer.precision_plugin.forward_context():
+                return self.embed(method, network or method.encoder, trainer.global_rank, trainer.world_size)
+
+        method.before_epoch(embed)
 
     @torch.no_grad()
-    def _embed(self, trainer: pl.Trainer, method: Method) -> Tensor:
-        """``(samples, dim)`` float32 on the CPU, in order; batch norms and mode stay as they were."""
-        out = torch.zeros(len(self.source), method.encoder.dim)
+    def embed(self, method: Method, network: Encoder, rank: int = 0, processes: int = 1) -> Tensor:
+        """``(samples, dim)`` float32 on the CPU, in order; modes and the statistics of batch norms stay as they were.
+
+        Each process embeds its share and all get the whole, the same to the bit.
+        """
+        device = next(method.parameters()).device
+        share = -(-len(self.source) // processes)
+        part = self.source.take(torch.arange(len(self.source))[rank * share : (rank + 1) * share])
+        out = torch.zeros(share, network.dim, device=device)
         was_training = method.training
         method.eval()
-        with trainer.precision_plugin.forward_context():
-            for batch in batches(self.source, 256):
-                device = next(method.parameters()).device
-                out[batch.index] = method.encoder(self.inputs(batch.to(device).x)).float().cpu()
+        network.to(device).eval()
+        for batch in batches(part, 256) if len(part) else ():
+            out[batch.index.to(device)] = network(self.inputs(batch.to(device).x)).float()
         method.train(was_training)
-        return out
+        return gather(out[None])[0, : len(self.source)].cpu()
 
 
 class Metrics(pl.Callback):

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class _AllGather(torch.autograd.Function):
@@ -45,3 +45,14 @@ def gather(x: Tensor) -> Tensor:
         return x
     parts = _AllGather.apply(x)  # (world, views, batch, ...)
     return parts.movedim(0, 1).flatten(1, 2)
+
+
+@torch.no_grad()
+def pool(module: nn.Module) -> None:
+    """Adds up over all processes what the parts of a module counted in this step: the buffers that they name in
+    ``pooled`` (running means of targets, whose update then is the same everywhere)."""
+    if world_size() == 1:
+        return
+    for part in module.modules():
+        for name in getattr(part, "pooled", ()):
+            dist.all_reduce(getattr(part, name))

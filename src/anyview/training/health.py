@@ -169,7 +169,8 @@ def _embed_part(
         found = next(iter(method(views).values()))
     finally:
         hook.remove()
-    z = found[0] if found.ndim == 3 and found.shape[1] == n else None
+    # hidden tokens of each sample are (batch, hidden, size), and may be as many as there are samples
+    z = found[0] if found.ndim == 3 and found.shape[1] == n and len(found) % n else None
     if outputs and len(views) > 1 and len(outputs[0]) >= 2 * n:
         return (outputs[0][:n], outputs[0][n : 2 * n]), z
     return (method.encoder(a.x), method.encoder(b.x)), z

@@ -11,7 +11,7 @@ from torch import Tensor
 from anyview.data.batch import Batch
 from anyview.errors import RunError
 from anyview.methods.base import Method
-from anyview.training.gather import world_size
+from anyview.training.gather import pool, world_size
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
 from anyview.training.schedule import Budget
@@ -58,7 +58,7 @@ class Pretraining(pl.LightningModule):
         optimizer: Any = self.optimizers()
         progress = self._progress(step)
         self.method.progress = progress
-        factor = lr_factor(progress, self.options.warmup)
+        factor = lr_factor(self.method.lr_progress, self.options.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
 
@@ -93,6 +93,7 @@ class Pretraining(pl.LightningModule):
             self.row = self._row(progress, factor, loss_value, float(norm), terms)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        pool(self.method)
         self.method.after_step()
 
     def _backward(self, loss: Tensor) -> None:

@@ -207,7 +207,9 @@ def make_plan(
     }
     views = factory(dataset.spec, **view_options)
     spec = kind.seen(dataset.spec, view_options)
-    name = encoder_options.pop("name", None) or kind.default_encoder(spec, samples, cls.needs)
+    name = encoder_options.pop("name", None) or kind.default_encoder(
+        spec, samples, cls.encoder_for or cls.needs
+    )
     offered = registry.options_of(name)
     encoder_options = {k: v for k, v in cls.encoder_defaults.items() if k in offered} | encoder_options
     seed_step(seed, 0)

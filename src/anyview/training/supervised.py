@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anyview.data.loader import Loader
 from anyview.data.source import Source
+from anyview.encoders.base import Encoder
 from anyview.training.model import Model, calibrate, untrained_encoder
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
@@ -32,8 +33,8 @@ def train_supervised(
     device = pick_device("auto")
     best, chosen = float("-inf"), None
     for halvings in reversed(range(PATIENCE)):
-        network = _fit(model, train, max_steps // 2**halvings, seed, device)
-        answer, label = _answers(model, network, validation, device)
+        network = fit(model, train, max_steps // 2**halvings, seed, device)
+        answer, label = answers(model, network, validation, device)
         if label.is_floating_point():
             merit = -float((answer - label).square().mean())
         else:
@@ -41,7 +42,7 @@ def train_supervised(
         if chosen is None or merit > best:
             best, chosen = merit, network
     assert chosen is not None
-    return _answers(model, chosen, test, device)
+    return answers(model, chosen, test, device)
 
 
 class Targets(nn.Module):
@@ -60,10 +61,22 @@ class Targets(nn.Module):
         return self.mean + self.spread * self.linear(z)[:, 0].float()
 
 
-def _fit(model: Model, train: Source, steps: int, seed: int, device: torch.device) -> nn.Module:
+def fit(
+    model: Model,
+    train: Source,
+    steps: int,
+    seed: int,
+    device: torch.device,
+    encoder: Encoder | None = None,
+) -> nn.Module:
+    """Encoder and linear head, trained together on the labels of ``train`` for ``steps``; in eval mode.
+
+    Args:
+        encoder: the weights to start from, which it changes; fresh ones of the model's encoder when None.
+    """
     assert train.label is not None
     seed_step(seed, 0)
-    encoder = untrained_encoder(model.encoder)
+    encoder = untrained_encoder(model.encoder) if encoder is None else encoder.requires_grad_(True)
     if train.label.is_floating_point():
         head: nn.Module = Targets(encoder.dim, train.label)
     else:
@@ -103,7 +116,7 @@ def _known(label: Tensor) -> Tensor:
     return label.isfinite() if label.is_floating_point() else label >= 0
 
 
-def _answers(model: Model, network: nn.Module, source: Source, device: torch.device) -> tuple[Tensor, Tensor]:
+def answers(model: Model, network: nn.Module, source: Source, device: torch.device) -> tuple[Tensor, Tensor]:
     """What the network says of each sample whose label is known, and the labels."""
     encoder, head = network[0], network[1]  # type: ignore[index]
     assert source.label is not None

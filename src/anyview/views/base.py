@@ -11,6 +11,8 @@ class Views:
     """
 
     count: int  #: how many batches a call returns
+    #: of views that tell a parameter of theirs from 0 to 1 (``meta["parameter"]``): whether 0 and 1 are the same
+    cyclic: bool = False
 
     def __call__(self, batch: Batch) -> list[Batch]:
         raise NotImplementedError(f"{type(self).__name__} makes no views")

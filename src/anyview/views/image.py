@@ -11,7 +11,7 @@ from anyview.errors import InputError
 from anyview.views import image_ops as ops
 from anyview.views.base import Views
 from anyview.views.image_ops import Canvas
-from anyview.views.image_pipeline import ImagePipeline
+from anyview.views.image_pipeline import ImagePipeline, Params
 
 SMALL = 64  # views up to this many pixels are not blurred unless asked for
 
@@ -26,25 +26,36 @@ class ImageViews(Views):
         parts: pipelines, each with the number of views to make by it.
         mean: mean of each channel, for pixels in [0, 1].
         std: deviation of each channel, alike.
+        shared_flip: all views of an image are mirrored, or none, as the first view's coin says.
     """
 
-    def __init__(self, parts: list[tuple[ImagePipeline, int]], mean: list[float], std: list[float]) -> None:
+    def __init__(
+        self,
+        parts: list[tuple[ImagePipeline, int]],
+        mean: list[float],
+        std: list[float],
+        shared_flip: bool = False,
+    ) -> None:
         self.pipelines = [pipeline for pipeline, count in parts for _ in range(count)]
         self.count = len(self.pipelines)
         if self.count < 1:
             raise InputError("views of images need a count of at least 1")
         self.mean, self.std = _statistics(mean, std)
+        self.shared_flip = shared_flip
 
     def __call__(self, batch: Batch) -> list[Batch]:
         x = batch.x
         check_images(x, len(self.mean))
-        mean, std = self.mean.to(x.device), self.std.to(x.device)
-        views = []
-        for pipeline in self.pipelines:
-            params = pipeline.draw(len(x), x.shape[2], x.shape[3], x.device)
-            view = pipeline.apply(x, params, mean, std)
-            views.append(batch.with_x(view, **{k: v.to(x.device) for k, v in params.items()}))
-        return views
+        drawn = [p.draw(len(x), x.shape[2], x.shape[3], x.device) for p in self.pipelines]
+        if self.shared_flip:
+            drawn = [params | {"flip": drawn[0]["flip"]} for params in drawn]
+        return [self.view(batch, p, params) for p, params in zip(self.pipelines, drawn)]
+
+    def view(self, batch: Batch, pipeline: ImagePipeline, params: Params) -> Batch:
+        """The view of a batch that ``params`` describe, with them in ``meta``."""
+        x = batch.x
+        view = pipeline.apply(x, params, self.mean.to(x.device), self.std.to(x.device))
+        return batch.with_x(view, **{k: v.to(x.device) for k, v in params.items()})
 
 
 def check_images(x: Any, channels: int) -> None:
@@ -91,7 +102,7 @@ def default_size(spec: dict[str, Any]) -> int:
     return min(spec["shape"][1:])
 
 
-def _pipeline(
+def simclr_pipeline(
     size: int,
     crop_scale: tuple[float, float],
     flip: float,
@@ -130,6 +141,7 @@ def two_views(
     blur: float | None = None,
     solarise: float | None = None,
     asymmetric: bool = False,
+    shared_flip: bool = False,
 ) -> ImageViews:
     """Two views of each image, as SimCLR (arXiv:2002.05709, appendix A) or BYOL (arXiv:2006.07733, table 6).
 
@@ -146,15 +158,18 @@ def two_views(
         solarise: probability of inverting bright pixels; when None, 0 (asymmetric: 0 and 0.2). Asymmetric
             views are solarised in the second view only.
         asymmetric: the two distributions of BYOL, whose saturation is 0.4 s, instead of one for both views.
+        shared_flip: mirror both views of an image or none of them.
     """
     size = default_size(spec) if size is None else size
     shared = (size, crop_scale, flip, jitter, strength, grayscale)
     if not asymmetric:
-        return ImageViews([(_pipeline(*shared, blur, solarise or 0.0), 2)], spec["mean"], spec["std"])
+        return ImageViews(
+            [(simclr_pipeline(*shared, blur, solarise or 0.0), 2)], spec["mean"], spec["std"], shared_flip
+        )
     blurs = ((1.0, 0.1) if size > SMALL else (0.0, 0.0)) if blur is None else (blur, blur)
     solarises = (0.0, 0.2 if solarise is None else solarise)
-    parts = [(_pipeline(*shared, b, s, saturation=0.4), 1) for b, s in zip(blurs, solarises)]
-    return ImageViews(parts, spec["mean"], spec["std"])
+    parts = [(simclr_pipeline(*shared, b, s, saturation=0.4), 1) for b, s in zip(blurs, solarises)]
+    return ImageViews(parts, spec["mean"], spec["std"], shared_flip)
 
 
 def multi_view(
@@ -185,7 +200,7 @@ def multi_view(
         solarise: probability of inverting bright pixels.
     """
     size = default_size(spec) if size is None else size
-    pipeline = _pipeline(size, crop_scale, flip, jitter, strength, grayscale, blur, solarise)
+    pipeline = simclr_pipeline(size, crop_scale, flip, jitter, strength, grayscale, blur, solarise)
     return ImageViews([(pipeline, count)], spec["mean"], spec["std"])
 
 
@@ -227,8 +242,8 @@ def multi_crop(
     local_size = local_size or min(size, max(8, round(size * 3 / 56) * 8))
     shared = (flip, jitter, strength, grayscale, blur, solarise)
     parts = [
-        (_pipeline(size, global_scale, *shared), global_count),
-        (_pipeline(local_size, local_scale, *shared), local_count),
+        (simclr_pipeline(size, global_scale, *shared), global_count),
+        (simclr_pipeline(local_size, local_scale, *shared), local_count),
     ]
     return ImageViews(parts, spec["mean"], spec["std"])
 

@@ -117,6 +117,19 @@ def _separable(
     return out
 
 
+def rotate(images: Images, turn: Parameter) -> Images:
+    """Turns images about their middle by ``turn`` of a full circle (-0.5 to 0.5), anticlockwise; bilinear, and zero
+    where nothing was. Values may be of any range."""
+    height, width = images.shape[2:]
+    angle = 2 * torch.pi * turn
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    # where a pixel of the result comes from, on axes that go from -1 to 1
+    across = torch.stack([cos, -sin * height / width, zero], 1)
+    down = torch.stack([sin * width / height, cos, zero], 1)
+    grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
 def brightness(images: Images, factor: Parameter) -> Images:
     """``clamp(factor x)``."""
     return images.mul(_wide(factor)).clamp_(0, 1)

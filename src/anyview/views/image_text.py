@@ -82,7 +82,7 @@ def multi_view(
 
     Args:
         spec: what the pairs are like: ``image`` and ``text``.
-        count: number of views, an even one: half of them images, half captions.
+        count: number of views, half of them images, half captions; an odd one is rounded up.
         size: height and width of an image in pixels; the shorter side of the images when None.
         crop_scale: smallest and largest share of the image's area in a crop.
         flip: probability of mirroring left to right.
@@ -93,9 +93,11 @@ def multi_view(
         delete: probability of leaving out a token.
         mask: probability of masking a token.
     """
-    if count < 2 or count % 2:
-        raise InputError(f"pairs give an even number of views, half of each side, not {count}")
-    return _views(spec, count // 2, size, crop_scale, flip, jitter, strength, grayscale, keep, delete, mask)
+    if count < 1:
+        raise InputError(f"pairs give one view of each side or more, not {count}")
+    return _views(
+        spec, -(-count // 2), size, crop_scale, flip, jitter, strength, grayscale, keep, delete, mask
+    )
 
 
 def _views(

@@ -7,6 +7,7 @@ from anyview.encoders.base import Encoder
 from anyview.encoders.convnet import ConvNet
 from anyview.encoders.families import Builder, Input
 from anyview.encoders.families.transformer import SIZES, transformer
+from anyview.encoders.localnet import LocalNet
 from anyview.encoders.resnet import ResNet
 from anyview.encoders.timm_adapter import TimmEncoder
 from anyview.encoders.tokenizers.image import image_shape
@@ -26,6 +27,12 @@ def resnet(
     return ResNet(shape[0], layers, width, stem, zero_init)
 
 
+def localnet(input: Input, *, width: int = 24, blocks: int = 1) -> LocalNet:
+    """See ``LocalNet``; made for the shorter side of the images."""
+    shape = image_shape(input)
+    return LocalNet(shape[0], min(shape[1:]), width, blocks)
+
+
 def timm(input: Input, *, model: str, pretrained: bool = False, weights: str | None = None) -> TimmEncoder:
     """See ``TimmEncoder``."""
     shape = image_shape(input)
@@ -35,6 +42,8 @@ def timm(input: Input, *, model: str, pretrained: bool = False, weights: str | N
 NETWORKS: dict[str, Callable[..., Encoder]] = {
     "convnet-s": convnet,
     "convnet-m": partial(convnet, width=64),
+    "localnet-s": localnet,
+    "localnet-m": partial(localnet, width=64, blocks=3),
     "resnet18": resnet,
     "resnet18-w32": partial(resnet, width=32),
     "resnet34": partial(resnet, layers=34),

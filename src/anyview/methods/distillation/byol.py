@@ -10,7 +10,7 @@ from anyview.encoders.heads import mlp
 from anyview.methods.base import Method
 from anyview.objectives.regression import cosine_regression
 from anyview.register import system
-from anyview.targets.ema import EMATeacher, momentum_schedule
+from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
 from anyview.views.base import Views
 
 
@@ -61,8 +61,7 @@ class BYOL(Method):
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        steps = max(1, samples // batch_size)
-        return {"momentum": round(1 - 1 / min(250, max(20, steps / 2)), 4)}
+        return {"momentum": scaled_momentum(samples, batch_size, 250)}
 
     def student(self, x: Payload) -> Tensor:
         return self.predictor(self.projector(self.encoder(x)))

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from anyview.data.batch import Batch
-from anyview.encoders.base import Encoder, Tokens
-from anyview.encoders.decoder import gather_masked
+from anyview.encoders.base import Encoder
+from anyview.encoders.decoder import gather_masked, read_hidden
 from anyview.encoders.heads import projector
-from anyview.encoders.token_encoder import TokenEncoder
+from anyview.encoders.token_encoder import TokenEncoder, that_drops
 from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.regression import masked_smooth_l1
 from anyview.register import system
 from anyview.targets.contextual import feed_forward_outputs, mean_of_normalised
-from anyview.targets.ema import EMATeacher
+from anyview.targets.ema import EMATeacher, scaled_momentum
 from anyview.views.base import Views
 from anyview.views.masks import block_mask
 
@@ -72,10 +72,7 @@ class Data2Vec(Method):
         ramp: float = 0.1,
     ) -> None:
         super().__init__(encoder, views)
-        if not isinstance(encoder, TokenEncoder):
-            raise InputError(
-                f"data2vec hides tokens, which {encoder.config['name']} cannot; try --encoder transformer-nano"
-            )
+        encoder = that_drops(encoder, "data2vec")
         self.top = max(1, round(2 / 3 * encoder.depth)) if top_layers is None else top_layers
         if not 1 <= self.top <= encoder.depth:
             raise InputError(f"top_layers is {self.top}; this encoder has 1 to {encoder.depth}")
@@ -84,25 +81,17 @@ class Data2Vec(Method):
         self.end_momentum = 1 - (1 - self.momentum) / 10 if end_momentum is None else end_momentum
         self.blocks, self.normalise, self.beta, self.ramp = blocks, normalise, beta, ramp
         self.head = projector(encoder.dim, encoder.dim, encoder.dim, layers=head_layers, norm="none")
-        self.teacher = EMATeacher(encoder)
+        self.teacher = EMATeacher(encoder, always_eval=True)
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        steps = max(1, samples // batch_size)
-        return {"momentum": round(1 - 1 / min(1000, max(20, steps / 2)), 4)}
-
-    def train(self, mode: bool = True) -> "Data2Vec":
-        super().train(mode)
-        self.teacher.eval()
-        return self
+        return {"momentum": scaled_momentum(samples, batch_size, 1000)}
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         x = views[0].x
         coords, valid = self.encoder.layout(x)
         mask = block_mask(coords, valid, self.mask_ratio, blocks=self.blocks)
-        student = self.encoder.tokens(x, mask, masked="replace")
-        assert isinstance(student, Tokens)
-        hidden, real = gather_masked(student.values, mask, valid)
+        hidden, real = read_hidden(self.encoder, x, mask, valid)
         target, _ = gather_masked(self.targets(x, valid), mask, valid)
         return {"prediction": self.head(hidden), "target": target, "valid": real}
 

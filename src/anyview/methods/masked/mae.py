@@ -6,9 +6,8 @@ from torch import Tensor
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import MaskedDecoder, masked_targets
-from anyview.encoders.token_encoder import TokenEncoder
+from anyview.encoders.token_encoder import TokenEncoder, that_drops
 from anyview.encoders.tokenizers.image import PatchTokenizer
-from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.reconstruction import masked_reconstruction
 from anyview.register import system
@@ -52,10 +51,7 @@ class MAE(Method):
         normalise_targets: bool = True,
     ) -> None:
         super().__init__(encoder, views)
-        if not isinstance(encoder, TokenEncoder):
-            raise InputError(
-                f"mae hides tokens, which {encoder.config['name']} cannot; try --encoder transformer-nano"
-            )
+        encoder = that_drops(encoder, "mae")
         self.mask_ratio = encoder.tokenizer.mask_ratio if mask_ratio is None else mask_ratio
         self.normalise_targets = normalise_targets
         self.decoder = MaskedDecoder(
