@@ -9,7 +9,7 @@ install: .venv/.installed
 demo: install
 	$(BIN)/anyview demo
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

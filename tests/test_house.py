@@ -15,7 +15,19 @@ ROOT = Path(anyview.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = {"cli", "report", "adaptation", "analysis", "evaluation", "training", "methods", "modalities", "targets",
          "objectives", "encoders", "views", "data"}  # fmt: skip
-MODALITIES = {"image", "audio", "text", "series", "table", "events", "graph", "volume", "video", "pairs"}
+MODALITIES = {
+    "image",
+    "audio",
+    "text",
+    "series",
+    "table",
+    "events",
+    "graph",
+    "molecule",
+    "volume",
+    "video",
+    "pairs",
+}
 #: a folder of data, not a package: nothing in it is imported
 DATA_FOLDERS = {"evidence_results", "__pycache__"}
 

@@ -1,5 +1,6 @@
 """Two processes give the loss and the gradients of one, for every objective and method, plain and cached."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -7,25 +8,32 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from processes import cases
 
-pytestmark = pytest.mark.xdist_group("processes")  # all are computed at once, by one worker
-
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory) -> dict[int, dict]:
-    """Every case in one process, and again in two that gather through gloo."""
-    folder = tmp_path_factory.mktemp("processes")
+    """Every case in one process, and again in two that gather through gloo; once for all workers of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "processes"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            compute_all(folder)
+    return {n: torch.load(folder / f"{n}.pt") for n in (1, 2)}
+
+
+def compute_all(folder: Path) -> None:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
+    folder.mkdir()
     script = [sys.executable, str(Path(__file__).with_name("processes.py")), str(folder)]
     running = [subprocess.Popen([*script, str(rank), "2", str(port)]) for rank in (0, 1)]
     assert all(p.wait(200) == 0 for p in running)
     assert subprocess.run([*script, "0", "1"], timeout=200).returncode == 0
-    return {n: torch.load(folder / f"{n}.pt") for n in (1, 2)}
 
 
 @pytest.mark.parametrize("case", cases())

@@ -52,7 +52,7 @@ def test_it_is_scikit_learns_logistic_regression(shots, monkeypatch):
     for i in range(6):
         known = LogisticRegression(tol=1e-8, max_iter=1000).fit(seen["x"][i], seen["label"][i])
         mine = seen["layer"].weight[i].T - seen["layer"].weight[i].T.mean(0)
-        torch.testing.assert_close(mine, torch.from_numpy(known.coef_), atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(mine.double(), torch.from_numpy(known.coef_), atol=1e-4, rtol=1e-3)
 
 
 def test_the_interval_is_that_of_the_mean_and_draws_repeat():

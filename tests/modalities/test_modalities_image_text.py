@@ -96,7 +96,7 @@ def test_views_are_one_side_each_by_turns() -> None:
     assert multi_view(data.spec, count=1).count == 2  # a side cannot be without
     kept = pair(data.spec, delete=0.0)(batch)[1].x["text"]
     assert torch.equal(kept.values, batch.x["text"].values)
-    with pytest.raises(InputError, match="even"):
+    with pytest.raises(InputError, match="one view of each side"):
         multi_view(data.spec, count=0)
 
 

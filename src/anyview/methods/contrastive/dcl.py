@@ -29,6 +29,7 @@ class DCL(SimCLR):
         sigma: of those weights; lower tells pairs apart more sharply.
     """
 
+    couples_samples = True
     collapse_hint = "With dcl this is usually a learning rate too high or a temperature too low"
 
     def __init__(

@@ -31,6 +31,7 @@ class DebiasedContrastive(SimCLR):
             0 is SimCLR. Too large, most terms hit their lower bound and carry no gradient.
     """
 
+    couples_samples = True
     collapse_hint = "With debiased-contrastive this is usually a prior too large or a learning rate too high"
 
     def __init__(

@@ -45,6 +45,7 @@ class IBOT(DINO):
     """
 
     encoder_for = "tokens"
+    couples_samples = False
     encoder_defaults = {"pool": "cls"}
     collapse_hint = "With ibot this is usually a teacher temperature or a learning rate that is too high"
     encoder: TokenEncoder

@@ -32,6 +32,8 @@ class FlexPredict(IJEPA):
         **options: those of ``IJEPA``.
     """
 
+    couples_samples = False
+
     def __init__(self, encoder: Encoder, views: Views, *, sigma: float = 0.25, **options: Any) -> None:
         super().__init__(encoder, views, **options)
         if sigma < 0:
