@@ -13,9 +13,9 @@ CLAIM = (
 BUDGET = 8
 HEADLINES = [Headline("r2", "lfr", "untrained encoder", "Morgan fingerprint")]
 NOTE = (
-    "SimCLR, which cuts atoms and bonds away, and MAE on SMILES do not improve on their untrained encoders; both "
-    "stay in the table. A molecule without a part of it is another molecule, with another lipophilicity: views that "
-    "agree on it unlearn what is asked here."
+    "None of the three improves on its untrained encoder. LFR had gained 4 points with one seed on validation and loses "
+    "2 over three on test, where its spread is 5: compounds of new scaffolds are another population. A GIN that "
+    "is not trained counts neighbourhoods, as the fingerprint does, and is hard to beat with 3,360 molecules."
 )
 
 
