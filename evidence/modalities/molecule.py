@@ -13,8 +13,8 @@ CLAIM = (
 BUDGET = 8
 HEADLINES = [Headline("r2", "lfr", "untrained encoder", "Morgan fingerprint")]
 NOTE = (
-    "None of the three improves on its untrained encoder. LFR had gained 4 points with one seed on validation and loses "
-    "2 over three on test, where its spread is 5: compounds of new scaffolds are another population. A GIN that "
+    "None of the three improves on its untrained encoder. LFR had gained 4 points with one seed on validation and "
+    "loses 2 over three on test, where its spread is 5: compounds of new scaffolds are another population. A GIN that "
     "is not trained counts neighbourhoods, as the fingerprint does, and is hard to beat with 3,360 molecules."
 )
 
