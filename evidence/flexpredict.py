@@ -22,7 +22,7 @@ from evidence.common import (
 
 CLAIM = (
     "FlexPredict is no more than half a point below I-JEPA by a linear probe, and above the untrained encoder by "
-    "nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise projection "
+    "it and by nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise projection "
     "of its own shrinks in training to less than half of what the tied one keeps."
 )
 BUDGET = 9
@@ -111,6 +111,7 @@ def run(budget: int, seeds: list[int]) -> Evidence:
     return Evidence(
         list(rows.values()),
         [
+            Check("linear above untrained", flex["linear"] - untrained["linear"], 1),
             Check("knn above untrained", flex["knn"] - untrained["knn"], 1),
             Check("linear above i-jepa", flex["linear"] - jepa["linear"], -0.5),
             Check(
