@@ -16,8 +16,8 @@ from evidence.common import (
 )
 
 CLAIM = (
-    "Barlow Twins beats the untrained encoder and raw pixels by nearest neighbours; without the off-diagonal terms its dimensions say "
-    "the same thing: the embeddings use fewer directions, and neighbours are worse."
+    "Barlow Twins beats the untrained encoder and raw pixels by nearest neighbours; without the off-diagonal terms its "
+    "dimensions say the same thing: the embeddings use fewer directions, and neighbours are worse."
 )
 BUDGET = 20
 BATCH = 64

@@ -21,9 +21,9 @@ from evidence.common import (
 )
 
 CLAIM = (
-    "FlexPredict is no more than half a point below I-JEPA by a linear probe, and above the untrained encoder by "
-    "it and by nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise projection "
-    "of its own shrinks in training to less than half of what the tied one keeps."
+    "FlexPredict is no more than half a point below I-JEPA by a linear probe, and above the untrained encoder by it "
+    "and by nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise "
+    "projection of its own shrinks in training to less than half of what the tied one keeps."
 )
 BUDGET = 9
 BATCH = 32
