@@ -29,7 +29,7 @@ class WMSE(Method):
     Args:
         hidden_dim: width of the projection head inside; None is twice the encoder's width, but 512 at least (1,024
             for 512 in the paper).
-        out_dim: width of the embeddings that are whitened, half a sub-batch. None is 64, but at most a quarter of the
+        out_dim: width of the embeddings that are whitened, half a sub-batch. None is 64, but at most half of the
             batch: a covariance needs more samples than dimensions.
         eps: share of the mean variance that is mixed into the covariance, for directions without any.
     """
@@ -56,7 +56,7 @@ class WMSE(Method):
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        return {"out_dim": max(2, min(64, batch_size // 4))}
+        return {"out_dim": max(2, min(64, batch_size // 2))}
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
