@@ -19,6 +19,9 @@ from anyview.register import systems
 from anyview.training.callbacks import Relabel
 from anyview.training.plan import method_class, obstacle, views_factory
 
+#: options of encoders that make a step quick; what is tested does not depend on width
+NARROW = {"width": 8, "dim": 32, "depth": 2, "heads": 2}
+
 #: modality -> its samples; a file of its name in samples/ holds them
 SAMPLES: dict[str, Callable[[], Dataset]] = {
     name: importlib.import_module(f"samples.{name}").samples for name in NAMES
@@ -65,7 +68,8 @@ def double(x):
 
 
 def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dataset]:
-    """A method on the small samples of a modality, with the encoder that the modality would choose."""
+    """A method on the small samples of a modality, with the encoder that the modality would choose, made
+    narrow."""
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     factory = views_factory(cls, m)
     taken = inspect.signature(factory).parameters
@@ -75,8 +79,8 @@ def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dat
     views = factory(dataset.spec, **set_by_paper)
     torch.manual_seed(seed)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
-    set_by_paper = {k: v for k, v in cls.encoder_defaults.items() if k in registry.options_of(name)}
-    encoder = m.encoder(name, dataset.spec, **set_by_paper)
+    set_here = {k: v for k, v in (NARROW | cls.encoder_defaults).items() if k in registry.options_of(name)}
+    encoder = m.encoder(name, dataset.spec, **set_here)
     scaled = cls.scaled(len(dataset.train), 8)
     method = cls(encoder, views, **(scaled | options))
     if cls.before_epoch is not Method.before_epoch:  # as the loop does before the first step

@@ -11,7 +11,7 @@ from anyview.errors import InputError
 from anyview.views import image_ops as ops
 from anyview.views.base import Views
 from anyview.views.image_ops import Canvas
-from anyview.views.image_pipeline import ImagePipeline, Params
+from anyview.views.image_pipeline import ImagePipeline, Params, overlapping
 
 SMALL = 64  # views up to this many pixels are not blurred unless asked for
 
@@ -27,6 +27,7 @@ class ImageViews(Views):
         mean: mean of each channel, for pixels in [0, 1].
         std: deviation of each channel, alike.
         shared_flip: all views of an image are mirrored, or none, as the first view's coin says.
+        overlap: least share that crops have in common, see ``multi_crop``; None places each for itself.
     """
 
     def __init__(
@@ -35,13 +36,16 @@ class ImageViews(Views):
         mean: list[float],
         std: list[float],
         shared_flip: bool = False,
+        overlap: float | None = None,
     ) -> None:
         self.pipelines = [pipeline for pipeline, count in parts for _ in range(count)]
         self.count = len(self.pipelines)
         if self.count < 1:
             raise InputError("views of images need a count of at least 1")
         self.mean, self.std = _statistics(mean, std)
-        self.shared_flip = shared_flip
+        if overlap is not None and not 0 <= overlap <= 1:
+            raise InputError(f"the overlap of crops is a share, 0 to 1, not {overlap:g}")
+        self.shared_flip, self.overlap = shared_flip, overlap
 
     def __call__(self, batch: Batch) -> list[Batch]:
         x = batch.x
@@ -49,6 +53,9 @@ class ImageViews(Views):
         drawn = [p.draw(len(x), x.shape[2], x.shape[3], x.device) for p in self.pipelines]
         if self.shared_flip:
             drawn = [params | {"flip": drawn[0]["flip"]} for params in drawn]
+        if self.overlap is not None:
+            boxes = overlapping([params["box"] for params in drawn], x.shape[2], x.shape[3], self.overlap)
+            drawn = [params | {"box": box} for params, box in zip(drawn, boxes)]
         return [self.view(batch, p, params) for p, params in zip(self.pipelines, drawn)]
 
     def view(self, batch: Batch, pipeline: ImagePipeline, params: Params) -> Batch:
@@ -219,6 +226,7 @@ def multi_crop(
     grayscale: float = 0.2,
     blur: float | None = None,
     solarise: float = 0.0,
+    overlap: float | None = None,
 ) -> ImageViews:
     """A few large crops of each image and several small ones, as SwAV (arXiv:2006.09882, section 3.2).
 
@@ -237,6 +245,9 @@ def multi_crop(
         grayscale: probability of removing the colour.
         blur: probability of a Gaussian blur; when None, 0.5 for views above 64 pixels and 0 for smaller ones.
         solarise: probability of inverting bright pixels.
+        overlap: least share of the area that a crop has in common with the first one, or, from the third on, with the
+            rectangle around the first two (UDI, arXiv:2407.17671), taken of the shorter sides. None places every crop
+            for itself.
     """
     size = default_size(spec) if size is None else size
     local_size = local_size or min(size, max(8, round(size * 3 / 56) * 8))
@@ -245,7 +256,7 @@ def multi_crop(
         (simclr_pipeline(size, global_scale, *shared), global_count),
         (simclr_pipeline(local_size, local_scale, *shared), local_count),
     ]
-    return ImageViews(parts, spec["mean"], spec["std"])
+    return ImageViews(parts, spec["mean"], spec["std"], overlap=overlap)
 
 
 def plain_view(

@@ -207,3 +207,25 @@ def random_boxes(
     middle = torch.tensor([round(width / ratio[0]), round(height * ratio[1])]).clamp_min(1).minimum(canvas)
     fallback = torch.cat([(canvas - middle).div(2, rounding_mode="floor"), middle])
     return torch.where(fits.any(1, keepdim=True), torch.cat([start, size], 1).long(), fallback)
+
+
+def overlapping(
+    boxes: list[Int64[Tensor, "n 4"]], height: int, width: int, share: float
+) -> list[Int64[Tensor, "n 4"]]:
+    """Crops of the same sizes, placed anew so that they overlap.
+
+    Along each axis the second shares at least the root of ``share`` of the shorter side with the first, any further
+    one with the rectangle around those two, and is placed uniformly where it does.
+    """
+    canvas, around, placed = torch.tensor([height, width]), boxes[0], boxes[:1]
+    for box in boxes[1:]:
+        size, start, end = box[:, 2:], around[:, :2], around[:, :2] + around[:, 2:]
+        common = (torch.minimum(size, around[:, 2:]) * share**0.5).ceil().long()
+        low = (start - size + common).clamp_min(0)
+        room = torch.minimum(end - common, canvas - size) - low
+        place = low + torch.minimum((torch.rand(len(box), 2) * (room + 1)).long(), room)
+        placed.append(torch.cat([place, size], 1))
+        if len(placed) == 2:
+            start, end = torch.minimum(start, place), torch.maximum(end, place + size)
+            around = torch.cat([start, end - start], 1)
+    return placed

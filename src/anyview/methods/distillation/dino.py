@@ -1,5 +1,6 @@
 """DINO: say of a small crop what a slower copy of yourself says of a large one."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -79,7 +80,10 @@ class DINO(Method):
         if norm is None:
             normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in encoder.modules())
             norm = "batch" if normed else "none"
-        self.head = DINOHead(encoder.dim, hidden_dim, bottleneck_dim, out_dim or 65536, norm=norm)
+        self.new_head = partial(
+            DINOHead, encoder.dim, hidden_dim, bottleneck_dim, out_dim or 65536, norm=norm
+        )
+        self.head = self.new_head()
         self.centre = Centre(out_dim or 65536, centre_momentum)
         self.teacher = EMATeacher(nn.Sequential(encoder, self.head))
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch, payload_cat
 from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import gather_masked
-from anyview.encoders.heads import DINOHead
 from anyview.encoders.token_encoder import TokenEncoder, mean_valid, that_drops
 from anyview.methods.distillation.dino import DINO, LARGE
 from anyview.objectives.distillation import masked_distillation
@@ -35,13 +34,12 @@ class IBOT(DINO):
     all patches of a sample, hidden or not, then over samples, as in the official code.
 
     Args:
-        hidden_dim, bottleneck_dim, temperature, teacher_temperature, start_temperature, temperature_warmup, momentum,
-            centre_momentum, held: see ``DINO``; the patches have the same temperatures.
         out_dim: prototypes. None is one for 20 samples, from 512 to the paper's 8,192.
         mask_ratio: least and largest share of the patches hidden.
         mask_chance: probability that any are.
         shared_head: one head for crops and patches (section 4.3.2); without, each has its own.
         patch_weight: of the loss on patches; that on crops has 1.
+        **options: those of ``DINO``; the patches have the same temperatures.
     """
 
     encoder_for = "tokens"
@@ -55,39 +53,17 @@ class IBOT(DINO):
         encoder: Encoder,
         views: Views,
         *,
-        hidden_dim: int | None = None,
-        bottleneck_dim: int = 256,
         out_dim: int | None = None,
-        temperature: float = 0.1,
-        teacher_temperature: float = 0.04,
-        start_temperature: float = 0.04,
-        temperature_warmup: float = 0.3,
-        momentum: float | None = None,
-        centre_momentum: float = 0.9,
-        held: float = 0.01,
         mask_ratio: tuple[float, float] = (0.1, 0.5),
         mask_chance: float = 0.5,
         shared_head: bool = True,
         patch_weight: float = 1.0,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            that_drops(encoder, "ibot"),
-            views,
-            hidden_dim=hidden_dim,
-            bottleneck_dim=bottleneck_dim,
-            out_dim=out_dim or 8192,
-            temperature=temperature,
-            teacher_temperature=teacher_temperature,
-            start_temperature=start_temperature,
-            temperature_warmup=temperature_warmup,
-            momentum=momentum,
-            centre_momentum=centre_momentum,
-            held=held,
-        )
+        super().__init__(that_drops(encoder, "ibot"), views, out_dim=out_dim or 8192, **options)
         self.mask_ratio, self.mask_chance, self.patch_weight = mask_ratio, mask_chance, patch_weight
-        own = None if shared_head else DINOHead(encoder.dim, hidden_dim, bottleneck_dim, out_dim or 8192)
-        self.patch_head = own or self.head
-        self.patch_centre = Centre(out_dim or 8192, centre_momentum)
+        self.patch_head = self.head if shared_head else self.new_head()
+        self.patch_centre = Centre(out_dim or 8192, self.centre.momentum)
         self.teacher = EMATeacher(self.averaged())
 
     @classmethod
