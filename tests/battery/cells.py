@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -79,14 +80,24 @@ def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dat
     views = factory(dataset.spec, **set_by_paper)
     torch.manual_seed(seed)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
-    set_here = {k: v for k, v in (NARROW | cls.encoder_defaults).items() if k in registry.options_of(name)}
-    encoder = m.encoder(name, dataset.spec, **set_here)
+    encoder = m.encoder(name, dataset.spec, **_set_of(name, cls))
     scaled = cls.scaled(len(dataset.train), 8)
     method = cls(encoder, views, **(scaled | options))
     if cls.before_epoch is not Method.before_epoch:  # as the loop does before the first step
         whole = Relabel(dataset.train, lambda x: m.inputs(x, dataset.spec), 1)
         method.before_epoch(lambda network=None: whole.embed(method, network or method.encoder))
     return method, dataset
+
+
+def narrow(system: str, kind: str) -> dict[str, Any]:
+    """The encoder of ``build`` as options of a plan."""
+    dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
+    name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
+    return {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls).items()}
+
+
+def _set_of(name: str, cls: type[Method]) -> dict[str, Any]:
+    return {k: v for k, v in (NARROW | cls.encoder_defaults).items() if k in registry.options_of(name)}
 
 
 def uncoupled(module: torch.nn.Module) -> torch.nn.Module:
