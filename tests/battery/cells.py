@@ -23,6 +23,9 @@ from anyview.training.plan import method_class, obstacle, views_factory
 #: options of encoders that make a step quick; what is tested does not depend on width
 NARROW = {"width": 8, "dim": 32, "depth": 2, "heads": 2}
 
+#: numbers of views; more cost more and show nothing new
+FEW = {"count": 4, "local_count": 2}
+
 #: modality -> its samples; a file of its name in samples/ holds them
 SAMPLES: dict[str, Callable[[], Dataset]] = {
     name: importlib.import_module(f"samples.{name}").samples for name in NAMES
@@ -43,6 +46,16 @@ def representatives() -> list[tuple[str, str]]:
         first.setdefault(("method", system), (system, kind))
         if method_class(system).needs != "one_view":  # which is what any network sees of the sample
             first.setdefault((kind, method_class(system).needs), (system, kind))
+    return list(dict.fromkeys(first.values()))
+
+
+def once() -> list[tuple[str, str]]:
+    """Cells for what the loop keeps, which is the method's and the kind's: every method once, on images where it can,
+    and every kind of data once."""
+    first: dict[str, tuple[str, str]] = {}
+    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "image", cell[0] != "simclr")):
+        first.setdefault(system, (system, kind))
+        first.setdefault(kind, (system, kind))
     return list(dict.fromkeys(first.values()))
 
 
@@ -74,10 +87,7 @@ def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dat
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     factory = views_factory(cls, m)
     taken = inspect.signature(factory).parameters
-    set_by_paper = {k: v for k, v in cls.view_defaults.items() if k in taken}
-    if "count" in set_by_paper:  # more views cost more and show nothing new
-        set_by_paper["count"] = min(4, set_by_paper["count"])
-    views = factory(dataset.spec, **set_by_paper)
+    views = factory(dataset.spec, **{k: v for k, v in (cls.view_defaults | FEW).items() if k in taken})
     torch.manual_seed(seed)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
     encoder = m.encoder(name, dataset.spec, **_set_of(name, cls))
@@ -90,10 +100,12 @@ def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dat
 
 
 def narrow(system: str, kind: str) -> dict[str, Any]:
-    """The encoder of ``build`` as options of a plan."""
+    """What ``build`` chooses, as options of a plan."""
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
-    return {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls).items()}
+    encoder = {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls).items()}
+    taken = inspect.signature(views_factory(cls, m)).parameters
+    return encoder | {f"views.{k}": v for k, v in FEW.items() if k in taken}
 
 
 def _set_of(name: str, cls: type[Method]) -> dict[str, Any]:

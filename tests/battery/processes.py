@@ -96,6 +96,15 @@ OBJECTIVES = {
     ),
 }
 
+#: what is drawn for each sample in a forward pass -> what stands in its place here
+FIXED = {
+    "random_mask": fixed_masks,
+    "block_mask": fixed_masks,
+    "some_blocks": fixed_masks,
+    "multi_block": fixed_blocks,
+    "one_per_window": lambda coords, window: torch.arange(0, coords.shape[1], window).expand(len(coords), -1),
+}
+
 
 def cases() -> list[str]:
     return (
@@ -126,9 +135,9 @@ def compute(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
     method, dataset = build(name, rest[0])
     uncoupled(method).double()
     for module in list(sys.modules.values()):
-        for mask in ("random_mask", "block_mask", "some_blocks", "multi_block"):
-            if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, mask):
-                setattr(module, mask, fixed_blocks if mask == "multi_block" else fixed_masks)
+        for drawn in FIXED:
+            if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, drawn):
+                setattr(module, drawn, FIXED[drawn])
     stochastic.normal_noise = fixed_noise
     torch.manual_seed(5)
     views = [_double(v) for v in method.make_views(dataset.train.fetch(torch.arange(8)))]

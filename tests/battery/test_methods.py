@@ -7,7 +7,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cells import SAMPLES, build, cells, narrow, representatives
+from cells import SAMPLES, build, cells, narrow, once, representatives
 
 from anyview.methods.distillation.udi import UDI
 from anyview.targets.centre import Centre
@@ -24,6 +24,8 @@ every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 #: for what depends on the method and on the kind of data, each for itself
 REPRESENTATIVES = representatives()
 representative = pytest.mark.parametrize(("system", "kind"), REPRESENTATIVES)
+#: for the loop around them
+in_the_loop = pytest.mark.parametrize(("system", "kind"), once())
 
 
 def loss_of(method, batch, seed: int = 1) -> torch.Tensor:
@@ -73,8 +75,8 @@ def test_loss_falls(system: str, kind: str) -> None:
     """On new views in every step where the cell is a representative; on the same views, which shows it in fewer
     steps, in all others."""
     method, dataset = build(system, kind)
-    n, last = (30, 5) if (system, kind) in REPRESENTATIVES else (8, 2)
-    losses = steps(method, dataset.train.fetch(torch.arange(16)), n, redraw=n == 30)
+    n, last = (24, 4) if (system, kind) in REPRESENTATIVES else (8, 2)
+    losses = steps(method, dataset.train.fetch(torch.arange(16)), n, redraw=n == 24)
     filled = sum(-(-m.size // 16) for m in method.modules() if isinstance(m, Queue))
     losses = losses[filled:]  # what a queue holds before is not of this data
     assert sum(losses[-last:]) < sum(losses[:last])
@@ -114,7 +116,7 @@ def test_labels_do_not_reach_the_loss(system: str, kind: str) -> None:
     assert losses[0] == losses[1] == losses[2]
 
 
-@representative
+@in_the_loop
 def test_the_loop_hides_labels_from_who_needs_none(
     system: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +176,7 @@ def test_one_sample_can_be_embedded(system: str, kind: str) -> None:
     assert torch.isfinite(alone).all()
 
 
-@representative
+@in_the_loop
 def test_killed_and_resumed_equals_uninterrupted(
     system: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,13 @@ def one_per_window(coords: Float[Tensor, "batch tokens 2"], window: int) -> Int6
     return drawn[:, None].where(member, -1.0).argmax(-1)
 
 
+def pick(
+    values: Float[Tensor, "batch tokens dim"], index: Int64[Tensor, "batch wanted"]
+) -> Float[Tensor, "batch wanted dim"]:
+    """The tokens of each sample that ``index`` names."""
+    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
+
+
 def in_image(
     coords: Float[Tensor, "batch tokens 2"],
     cells: tuple[float, float],

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
-from anyview.encoders.correspondence import Gathering, in_crop, in_image, interpolate, one_per_window
+from anyview.encoders.correspondence import Gathering, in_crop, in_image, interpolate, one_per_window, pick
 from anyview.encoders.token_encoder import TokenEncoder, mean_valid, that_drops
-from anyview.encoders.tokenizers.image import PatchTokenizer
 from anyview.errors import InputError
 from anyview.methods.distillation.dino import DINO, LARGE
 from anyview.objectives.distillation import masked_distillation
@@ -69,8 +68,6 @@ class UDI(DINO):
         **options: Any,
     ) -> None:
         super().__init__(that_drops(encoder, "udi"), views, out_dim=out_dim, **options)
-        if not isinstance(self.encoder.tokenizer, PatchTokenizer):
-            raise InputError("udi compares patches of images; take an encoder of such, as vit-nano")
         if self.encoder.pool != "cls" or self.encoder.extra < 2:
             raise InputError("udi needs two class tokens: an encoder with pool cls and one register or more")
         if not 0 <= alpha <= 1:
@@ -88,9 +85,9 @@ class UDI(DINO):
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         held = self.progress < self.held
+        averaged: Any = self.teacher.module
+        encoder, head, gathering = averaged
         with torch.no_grad():
-            averaged: Any = self.teacher.module
-            encoder, head, gathering = averaged
             seen = [encoder.parts(view.x) for view in views[:LARGE]]
             teacher = torch.stack([head(vector) for vector, _, _ in seen])
         parts = [self.encoder.parts(view.x) for view in views]
@@ -100,16 +97,14 @@ class UDI(DINO):
         drawn = [one_per_window(tokens.coords, WINDOWS[w >= LARGE]) for w, (_, _, tokens) in enumerate(parts)]
         for v, w in pairs:
             mine, theirs = parts[w][2], seen[v][2]
-            at, inside = in_crop(
-                in_image(_pick(mine.coords, drawn[w]), *self.frame(views[w])), *self.frame(views[v])
-            )
+            places = in_image(pick(mine.coords, drawn[w]), *self.frame(views[w]))
+            at, inside = in_crop(places, *self.frame(views[v]))
             with torch.no_grad():
                 there = head(gathering(interpolate(theirs.values, theirs.coords, at), theirs.values))
-                some = inside.any(1, keepdim=True)
-                mean = torch.where(some, mean_valid(there, inside), teacher[v])
+                mean = torch.where(inside.any(1, keepdim=True), mean_valid(there, inside), teacher[v])
                 blended.append(self.alpha * mean + (1 - self.alpha) * teacher[v])
             if w < LARGE:
-                asked = self.gathering(_pick(mine.values, drawn[w]), mine.values)
+                asked = self.gathering(pick(mine.values, drawn[w]), mine.values)
                 patches.append(self.head(asked, held))
                 named.append(there)
                 valid.append(inside)
@@ -139,9 +134,9 @@ class UDI(DINO):
         self.second_centre.note(second_teacher)
         every = torch.ones_like(second[..., 0], dtype=torch.bool)
         blend = masked_distillation(second, target, every, self.temperature)
-        target = self.patch_centre(patches_teacher, self.sharpness())
+        named = self.patch_centre(patches_teacher, self.sharpness())
         self.patch_centre.note(patches_teacher[valid])
-        dense = masked_distillation(patches, target, valid, self.temperature)
+        dense = masked_distillation(patches, named, valid, self.temperature)
         return {"crops": crops / 3, "second": blend / 3, "patches": self.patch_weight * dense / 3}
 
     def after_step(self) -> None:
@@ -151,10 +146,5 @@ class UDI(DINO):
 
     def frame(self, view: Batch) -> tuple[tuple[float, float], Tensor, Tensor]:
         """Patches along the sides of a crop, where it was cut, and whether it was mirrored."""
-        assert isinstance(self.encoder.tokenizer, PatchTokenizer)
-        patch = self.encoder.tokenizer.patch
+        patch: Any = self.encoder.tokenizer.patch
         return (view.x.shape[2] / patch, view.x.shape[3] / patch), view.meta["box"], view.meta["flip"]
-
-
-def _pick(values: Tensor, index: Tensor) -> Tensor:
-    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
