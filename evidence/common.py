@@ -106,7 +106,7 @@ def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> d
     """
     parts = [parts] if callable(parts) else list(parts)
     jobs = [(part, seed) for part in parts for seed in seeds]
-    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn"), one_thread) as pool:
         found = [f.result() for f in [pool.submit(part, budget, seed) for part, seed in jobs]]
     groups = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
     return {
@@ -114,7 +114,7 @@ def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> d
     }
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     torch.set_num_threads(1)
 
 

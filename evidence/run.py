@@ -23,7 +23,11 @@ from anyview.files import write_json
 from evidence.common import Evidence, Row
 
 HERE = Path(__file__).parent
-SCRIPTS = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("__init__", "common", "finetune", "run"))
+SCRIPTS = sorted(
+    p.stem
+    for p in HERE.glob("*.py")
+    if p.stem not in ("__init__", "common", "finetune", "run", "side_by_side", "collapse")
+)
 SCRIPTS += sorted(f"modalities/{p.stem}" for p in HERE.glob("modalities/*.py") if p.stem != "__init__")
 
 

@@ -1,6 +1,7 @@
 """The house: short files, rooms on their floors, and names that belong where they are."""
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,11 @@ def test_no_file_is_long(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     inside_methods = path.is_relative_to(ROOT / "methods")
     assert lines <= (150 if inside_methods else 400)
+
+
+def test_a_method_is_short_in_the_middle() -> None:
+    methods = [p for p in FILES if p.parent.parent == ROOT / "methods" and p.name != "__init__.py"]
+    assert statistics.median(len(p.read_text(encoding="utf-8").splitlines()) for p in methods) <= 80
 
 
 def test_only_the_loop_knows_processes_and_lightning() -> None:

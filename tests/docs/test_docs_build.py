@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
@@ -132,3 +133,41 @@ def test_the_kept_pages_are_up_to_date(build: ModuleType) -> None:
 
 def test_wrong_usage(build: ModuleType, root: Path) -> None:
     assert build.main(["--chekc"], root) == 2
+
+
+def beside(root: Path, name: str, kept: dict) -> None:
+    """A comparison of several methods appears."""
+    folder = root / "results" / "comparisons"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(kept))
+
+
+def test_methods_stand_side_by_side_and_who_lost_to_its_untrained_network_is_named(
+    build: ModuleType, root: Path
+) -> None:
+    rows = [
+        {"name": name, "figures": {m: {"mean": v, "std": 0.0, "n": 1} for m in ("knn", "linear")}}
+        for name, v in (("byol", 20.5), ("untrained, convolutions", 27.5), ("simclr", 40.5))
+    ]
+    about = {"data": "Pictures", "epochs": 3, "networks": {"byol": "convolutions", "simclr": "convolutions"}}
+    kept = {**about, "rows": rows, "date": "2030-01-02", "commit": "abc", "machine": "two cores"}
+    assert "Nothing is kept yet" in (root / "docs" / "compared.md").read_text()
+    beside(root, "side_by_side", kept)
+    build.main([], root)
+    page = (root / "docs" / "compared.md").read_text()
+    places = [page.index(text) for text in ("(systems.md#simclr)", "untrained, conv", "(systems.md#byol)")]
+    assert places == sorted(places)
+    assert "Beaten by their untrained network in this budget: `byol`." in page
+
+
+def test_collapse_is_drawn_beside_the_whole_run(build: ModuleType, root: Path) -> None:
+    curves = {"step": [0, 5, 10], "loss": [1.0, 0.5, 0.2], "rank": [9.0, None, 1.0], "std": [1.0, None, 0.1]}
+    runs = [{"system": "byol", "what": what, "curves": curves} for what in ("whole", "no predictor")]
+    beside(root, "collapse", {"runs": runs})
+    build.main([], root)
+    (drawing,) = (root / "docs" / "collapse").iterdir()
+    assert drawing.name == "byol-no-predictor.svg"
+    text = drawing.read_text()
+    ElementTree.fromstring(text)  # well formed
+    assert text.count('class="line faint"') == text.count('class="line main"') == 3
+    assert build.main(["--check"], root) == 0

@@ -38,7 +38,7 @@ def test_one_way_or_both(symmetric: bool) -> None:
     found = method(views)
     assert len(found["query"]) == len(found["key"]) == 1 + symmetric
     torch.testing.assert_close(found["key"][0], method.teacher(views[1].x))
-    torch.testing.assert_close(found["query"][0], method.student(views[0].x))
+    torch.testing.assert_close(found["query"][0], method.project(views[0].x))
     assert found["query"].requires_grad
     assert not found["key"].requires_grad
 

@@ -5,6 +5,7 @@ import torch
 
 from anyview.data.batch import Batch
 from anyview.encoders import build
+from anyview.encoders.positions import cell_number
 from anyview.errors import InputError
 from anyview.methods.masked.mp3 import MP3
 from anyview.views.image import plain_view
@@ -61,7 +62,7 @@ def test_every_sample_has_a_context_of_its_own_and_the_loss_is_over_all_tokens()
 def test_places_are_numbered_in_reading_order():
     m = method()
     coords, _ = m.encoder.layout(torch.zeros(1, 3, 16, 16))
-    assert m.places(coords)[0].tolist() == list(range(16))
+    assert cell_number(coords, m.extent)[0].tolist() == list(range(16))
 
 
 def test_an_encoder_with_positions_is_refused():

@@ -1,7 +1,7 @@
 """Where a token stands, as a vector: sines and cosines of its coordinates, or a learned table."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from anyview.errors import InputError, unknown
@@ -13,6 +13,16 @@ def grid(extent: tuple[int, ...], device: torch.device | None = None) -> Float[T
     """Coordinates of all cells of a grid, last axis running fastest: ``(rows · columns, 2)`` for images."""
     steps = [torch.arange(n, dtype=torch.float32, device=device) for n in extent]
     return torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).flatten(0, -2)
+
+
+def cell_number(
+    coords: Float[Tensor, "batch tokens axes"], extent: tuple[int, ...]
+) -> Int64[Tensor, "batch tokens"]:
+    """The number of each token's cell on the grid of all places; what lies beyond it counts as its edge."""
+    number = torch.zeros_like(coords[..., 0], dtype=torch.long)
+    for axis, size in zip(coords.long().unbind(-1), extent):
+        number = number * size + axis.clamp(0, size - 1)
+    return number
 
 
 def sincos(coords: Float[Tensor, "batch tokens axes"], dim: int) -> Float[Tensor, "batch tokens {dim}"]:

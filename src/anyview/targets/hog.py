@@ -48,3 +48,19 @@ def hog(
     batch, channels, rows, columns = x.shape
     votes = votes.view(batch, channels, rows // cell, cell, columns // cell, cell, bins).sum((3, 5))
     return F.normalize(votes, dim=-1).permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+
+def hog_of_patches(
+    x: Float[Tensor, "batch channels height width"], patch: int, cell: int, bins: int = 9
+) -> Float[Tensor, "batch patches size"]:
+    """The histograms of the cells of each patch, in reading order; ``size`` is ``channels · bins`` a cell.
+
+    Args:
+        x, cell, bins: see ``hog``.
+        patch: side of a patch in pixels, a multiple of ``cell``.
+    """
+    height, width = x.shape[2:]
+    x = F.pad(x, (0, -width % patch, 0, -height % patch), mode="replicate")
+    cells, side = hog(x, cell, bins), patch // cell
+    rows = cells.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # (batch, size, row, in, column, in)
+    return rows.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)

@@ -11,7 +11,7 @@ from torch import Tensor
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.prototypes import labelled
 from anyview.register import system
 from anyview.targets.kmeans import kmeans
@@ -28,7 +28,7 @@ LARGE = 2  #: crops whose embeddings are kept; they come first
     year=2020,
     kind="method",
 )
-class DeepClusterV2(Method):
+class DeepClusterV2(Projected):
     """Before each epoch the embeddings that the last one left in a memory are clustered by spherical k-means, several
     times over. Every crop is then classified by its cosines with the centroids, which stay as they are: no classifier
     is learned, so none has to be after each clustering (DeepCluster, arXiv:1807.05520, had to; SwAV, appendix, names
@@ -95,7 +95,7 @@ class DeepClusterV2(Method):
             self.labels.assign(i, label)
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        z = F.normalize(self.encode(views, lambda x: self.projector(self.encoder(x))), dim=-1)
+        z = F.normalize(self.encode(views, self.project), dim=-1)
         index = views[0].index
         return {
             "scores": torch.einsum("vbd,hkd->vbhk", z, self.centroids.to(z)),

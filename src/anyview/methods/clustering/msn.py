@@ -3,14 +3,14 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anyview.data.batch import Batch, Payload
 from anyview.encoders import heads
 from anyview.encoders.base import Encoder
 from anyview.encoders.token_encoder import TokenEncoder, that_drops
 from anyview.errors import InputError
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.prototypes import msn
 from anyview.register import system
 from anyview.targets.ema import EMATeacher, scaled_momentum
@@ -26,7 +26,7 @@ from anyview.views.masks import random_mask
     year=2022,
     kind="method",
 )
-class MSN(Method):
+class MSN(Taught):
     """The first large crop is the target, seen whole by the teacher. The second loses tokens, which are not computed,
     and with the small crops it is an anchor. Each anchor must be assigned to prototypes as the target is, after the
     target's assignment was sharpened; on average all prototypes must be used (section 3).
@@ -81,7 +81,7 @@ class MSN(Method):
         self.momentum = 0.996 if momentum is None else momentum
         self.projector = heads.projector(encoder.dim, hidden, out_dim, layers=3)
         self.prototypes = heads.Prototypes(out_dim, 1024 if prototypes is None else prototypes)
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
+        self.teacher = EMATeacher(self.averaged())
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
@@ -110,4 +110,4 @@ class MSN(Method):
 
     def after_step(self) -> None:
         momentum = self.momentum + self.progress * (1 - self.momentum)
-        self.teacher.update(nn.Sequential(self.encoder, self.projector), momentum)
+        self.teacher.update(self.averaged(), momentum)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import Prototypes, projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.distillation import distillation
 from anyview.objectives.transport import sinkhorn
 from anyview.register import system
@@ -26,7 +26,7 @@ LARGE = 2  #: crops that are given codes; they come first
     year=2020,
     kind="method",
 )
-class SwAV(Method):
+class SwAV(Projected):
     """The large crops of a batch are assigned to prototypes, all of them used alike (``sinkhorn``); every other crop
     of the sample must predict that code from its own similarity to the prototypes (equation 2, swapped).
 
@@ -85,7 +85,7 @@ class SwAV(Method):
         return {"prototypes": count, "queue_length": batches * batch_size}
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        z = self.encode(views, lambda x: self.projector(self.encoder(x)))
+        z = self.encode(views, self.project)
         found = {"scores": self.prototypes(z, held=self.progress < self.held)}
         return found | ({"z": z[:LARGE].detach()} if self.queues else {})
 

@@ -1,5 +1,7 @@
 """DCL: contrast without the positive in the denominator."""
 
+from typing import Any
+
 from torch import Tensor
 
 from anyview.encoders.base import Encoder
@@ -21,12 +23,10 @@ class DCL(SimCLR):
     the gradient vanishes where the positive is closer than the few negatives.
 
     Args:
-        hidden_dim: width of the projection head; None takes the encoder's width, but 512 at least.
-        out_dim: width of the embeddings that are compared.
-        layers: layers of the projection head.
         temperature: of the softmax.
         weighted: DCLW: positives that agree less than others weigh more.
         sigma: of those weights; lower tells pairs apart more sharply.
+        **options: those of ``SimCLR``.
     """
 
     couples_samples = True
@@ -37,16 +37,12 @@ class DCL(SimCLR):
         encoder: Encoder,
         views: Views,
         *,
-        hidden_dim: int | None = None,
-        out_dim: int = 128,
-        layers: int = 2,
         temperature: float = 0.1,
         weighted: bool = False,
         sigma: float = 0.5,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            encoder, views, hidden_dim=hidden_dim, out_dim=out_dim, layers=layers, temperature=temperature
-        )
+        super().__init__(encoder, views, temperature=temperature, **options)
         self.sigma = sigma if weighted else None
 
     def loss(self, z: Tensor) -> Tensor:

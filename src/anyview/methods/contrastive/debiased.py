@@ -1,5 +1,7 @@
 """Debiased contrast: some negatives are of your own class, so take their share out."""
 
+from typing import Any
+
 from torch import Tensor
 
 from anyview.encoders.base import Encoder
@@ -23,12 +25,9 @@ class DebiasedContrastive(SimCLR):
     anchor's own views, estimates what true negatives would give; no label is read. Nothing else changes.
 
     Args:
-        hidden_dim: width of the projection head; None takes the encoder's width, but 512 at least.
-        out_dim: width of the embeddings that are compared.
-        layers: layers of the projection head.
-        temperature: of the softmax.
         prior: how likely two samples are of one class, 0 to below 1: one over the number of classes is a guide;
             0 is SimCLR. Too large, most terms hit their lower bound and carry no gradient.
+        **options: those of ``SimCLR``.
     """
 
     couples_samples = True
@@ -39,15 +38,10 @@ class DebiasedContrastive(SimCLR):
         encoder: Encoder,
         views: Views,
         *,
-        hidden_dim: int | None = None,
-        out_dim: int = 128,
-        layers: int = 2,
-        temperature: float = 0.5,
         prior: float = 0.1,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            encoder, views, hidden_dim=hidden_dim, out_dim=out_dim, layers=layers, temperature=temperature
-        )
+        super().__init__(encoder, views, **options)
         self.prior = prior
 
     def loss(self, z: Tensor) -> Tensor:

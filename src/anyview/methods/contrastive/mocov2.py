@@ -3,12 +3,12 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from anyview.data.batch import Batch, Payload, payload_shape
+from anyview.data.batch import Batch, payload_shape
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.queries import info_nce
 from anyview.register import system
 from anyview.targets.ema import EMATeacher, scaled_momentum
@@ -23,7 +23,7 @@ from anyview.views.base import Views
     year=2020,
     kind="method",
 )
-class MoCoV2(Method):
+class MoCoV2(Taught):
     """The first view is the query, the second the key, made by an average of encoder and head. The negatives are
     keys of batches before, held in a queue: many, whatever the size of the batch (MoCo, arXiv:1911.05722, section
     3.2; its second version has a head, stronger views and a higher temperature).
@@ -66,7 +66,7 @@ class MoCoV2(Method):
         self.temperature, self.symmetric = temperature, symmetric
         self.momentum = 0.999 if momentum is None else momentum
         self.projector = projector(encoder.dim, hidden_dim or max(512, encoder.dim), out_dim, norm="none")
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
+        self.teacher = EMATeacher(self.averaged())
         self.queue = Queue(65536 if queue_length is None else queue_length, out_dim)
         self.queue.push(torch.randn(self.queue.size, out_dim))
         self.keys = torch.empty(0, out_dim)  # of the last step's whole batch
@@ -78,18 +78,15 @@ class MoCoV2(Method):
             "queue_length": scaled_length(samples, batch_size, 1 / 8, 65536),
         }
 
-    def student(self, x: Payload) -> Tensor:
-        return self.projector(self.encoder(x))
-
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         both = self.symmetric or payload_shape(views[0].x) != payload_shape(views[1].x)
         queries, keys = (views, views[::-1]) if both else (views[:1], views[1:])
-        return {"query": self.encode(queries, self.student), "key": self.encode(keys, self.teacher)}
+        return {"query": self.encode(queries, self.project), "key": self.encode(keys, self.teacher)}
 
     def loss(self, query: Tensor, key: Tensor) -> Tensor:
         self.keys = key.detach().flatten(0, 1)
         return info_nce(query, key.detach(), self.queue.filled(), self.temperature)
 
     def after_step(self) -> None:
-        self.teacher.update(nn.Sequential(self.encoder, self.projector), self.momentum)
+        self.teacher.update(self.averaged(), self.momentum)
         self.queue.push(self.keys)

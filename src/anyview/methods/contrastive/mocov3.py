@@ -1,16 +1,14 @@
 """MoCo v3: no queue; predict the keys of the batch, made by a slower copy of yourself."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from anyview.data.batch import Batch, Payload
 from anyview.encoders import heads
 from anyview.encoders.base import Encoder
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.queries import in_batch_info_nce
 from anyview.register import system
-from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
+from anyview.targets.ema import EMATeacher
 from anyview.views.base import Views
 
 
@@ -21,7 +19,7 @@ from anyview.views.base import Views
     year=2021,
     kind="method",
 )
-class MoCoV3(Method):
+class MoCoV3(Taught):
     """Each view's prediction must find the key of the other view among the keys of the batch (algorithm 1).
 
     The keys come from an average of encoder and projector, without the predictor. The loss is symmetric, and
@@ -61,14 +59,10 @@ class MoCoV3(Method):
         self.momentum = 0.996 if momentum is None else momentum
         self.projector = heads.projector(encoder.dim, hidden, out_dim, layers, last_norm=True)
         self.predictor = heads.predictor(out_dim, hidden) if predictor else nn.Identity()
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
-
-    @classmethod
-    def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        return {"momentum": scaled_momentum(samples, batch_size)}
+        self.teacher = EMATeacher(self.averaged())
 
     def student(self, x: Payload) -> Tensor:
-        return self.predictor(self.projector(self.encoder(x)))
+        return self.predictor(self.project(x))
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         return {"query": self.encode(views, self.student), "key": self.encode(views, self.teacher).flip(0)}
@@ -76,7 +70,3 @@ class MoCoV3(Method):
     def loss(self, query: Tensor, key: Tensor) -> Tensor:
         ctr = in_batch_info_nce(query, key.detach(), self.temperature)
         return 2 * self.temperature * len(query) * ctr  # the sum over the two directions
-
-    def after_step(self) -> None:
-        momentum = momentum_schedule(self.progress, self.momentum)
-        self.teacher.update(nn.Sequential(self.encoder, self.projector), momentum)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch
 from anyview.encoders import heads
 from anyview.encoders.base import Encoder
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.queries import in_batch_info_nce
 from anyview.register import system
 from anyview.targets.queue import Queue, scaled_length
@@ -22,7 +22,7 @@ from anyview.views.base import Views
     year=2021,
     kind="method",
 )
-class NNCLR(Method):
+class NNCLR(Projected):
     """The nearest neighbour of one view, in a support set of past projections, must find the prediction of the
     other view among those of the batch (equation 3), symmetrised. Positives so are of other samples too.
 
@@ -67,7 +67,7 @@ class NNCLR(Method):
         return {"queue_length": scaled_length(samples, batch_size, 1 / 2, 98304)}
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        z = self.encode(views, lambda x: self.projector(self.encoder(x)))
+        z = self.encode(views, self.project)
         return {"z": z.detach(), "prediction": torch.stack([self.predictor(view) for view in z]).flip(0)}
 
     def loss(self, z: Tensor, prediction: Tensor) -> Tensor:

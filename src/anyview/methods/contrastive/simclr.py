@@ -5,7 +5,7 @@ from torch import Tensor
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.contrastive import nt_xent
 from anyview.register import system
 from anyview.views.base import Views
@@ -18,7 +18,7 @@ from anyview.views.base import Views
     year=2020,
     kind="method",
 )
-class SimCLR(Method):
+class SimCLR(Projected):
     """Two random views of every sample; each picks its partner among all other views of the batch.
 
     The negatives are the batch itself: no memory bank, no teacher. The projection head is thrown away, since
@@ -53,7 +53,7 @@ class SimCLR(Method):
         self.projector = projector(encoder.dim, hidden_dim or max(512, encoder.dim), out_dim, layers=layers)
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
+        return {"z": self.encode(views, self.project)}
 
     def loss(self, z: Tensor) -> Tensor:
         return nt_xent(z, temperature=self.temperature)

@@ -1,12 +1,13 @@
 """SupCon: views of all samples of your class are your partners."""
 
+from typing import Any
+
 from torch import Tensor
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
-from anyview.encoders.heads import projector
 from anyview.errors import InputError
-from anyview.methods.base import Method
+from anyview.methods.contrastive.simclr import SimCLR
 from anyview.objectives.supervised import supcon
 from anyview.register import system
 from anyview.views.base import Views
@@ -19,7 +20,7 @@ from anyview.views.base import Views
     year=2020,
     kind="method",
 )
-class SupCon(Method):
+class SupCon(SimCLR):
     """SimCLR with labels: each view picks all views of its own class among all other views of the batch.
 
     Two stages, of which this is the first: encoder and head are trained by the contrast, then the head is thrown
@@ -27,14 +28,11 @@ class SupCon(Method):
     whose label is unknown have their own views as partners, as in SimCLR.
 
     Args:
-        hidden_dim: width of the projection head; None takes the encoder's width, as the paper does, but 512 at
-            least.
-        out_dim: width of the embeddings that are compared.
         temperature: of the softmax.
         inside: average the positives inside the logarithm (L_in), the paper's worse form (table 1).
+        **options: those of ``SimCLR``.
     """
 
-    needs = "two_views"
     couples_samples = True
     uses_labels = True
     collapse_hint = "With supcon this is usually a learning rate too high, or labels that are all the same"
@@ -44,20 +42,18 @@ class SupCon(Method):
         encoder: Encoder,
         views: Views,
         *,
-        hidden_dim: int | None = None,
-        out_dim: int = 128,
         temperature: float = 0.1,
         inside: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(encoder, views)
-        self.temperature, self.inside = temperature, inside
-        self.projector = projector(encoder.dim, hidden_dim or max(512, encoder.dim), out_dim)
+        super().__init__(encoder, views, temperature=temperature, **options)
+        self.inside = inside
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         label = views[0].label
         if label is None or label.is_floating_point():
             raise InputError("supcon learns from classes, and these samples have none")
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x))), "label": label[None]}
+        return super().forward(views) | {"label": label[None]}
 
-    def loss(self, z: Tensor, label: Tensor) -> Tensor:
+    def loss(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
         return supcon(z, label[0], temperature=self.temperature, inside=self.inside)

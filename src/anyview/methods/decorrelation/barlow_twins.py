@@ -2,10 +2,9 @@
 
 from torch import Tensor
 
-from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.variance import barlow_twins
 from anyview.register import system
 from anyview.views.base import Views
@@ -18,7 +17,7 @@ from anyview.views.base import Views
     year=2021,
     kind="method",
 )
-class BarlowTwins(Method):
+class BarlowTwins(Projected):
     """The cross-correlation of the two views over the batch is pulled towards the identity (equation 1).
 
     The diagonal makes views agree, the rest takes redundancy out of the dimensions. Wide embeddings help it, large
@@ -41,9 +40,6 @@ class BarlowTwins(Method):
         self.lambd = lambd
         width = out_dim or 4 * encoder.dim
         self.projector = projector(encoder.dim, width, width, layers=3, last_bias=False)
-
-    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
 
     def loss(self, z: Tensor) -> Tensor:
         return barlow_twins(z, self.lambd)

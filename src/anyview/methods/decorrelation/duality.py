@@ -2,10 +2,9 @@
 
 from torch import Tensor
 
-from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.duality import Axis, Kernel, Normalise, dual
 from anyview.register import system
 from anyview.views.base import Views
@@ -18,7 +17,7 @@ from anyview.views.base import Views
     year=2023,
     kind="method",
 )
-class ContrastiveDuality(Method):
+class ContrastiveDuality(Projected):
     """One loss with three choices, whose members are SimCLR, DCL, VICReg and what lies between them (section 4):
     ``anyview.objectives.duality.dual`` lists them. By default VICReg-ctr: VICReg with its batch transposed, so that
     samples repel each other and not dimensions.
@@ -65,9 +64,6 @@ class ContrastiveDuality(Method):
         self.invariance, self.variance, self.repulsion = invariance, variance, repulsion
         width = out_dim or 4 * encoder.dim
         self.projector = projector(encoder.dim, width, width, layers=3)
-
-    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
 
     def loss(self, z: Tensor) -> dict[str, Tensor]:
         return dual(

@@ -29,7 +29,8 @@ class EMPSSL(Method):
         block_dim: width of the head's first layer; None is eight times the encoder's (4,096 for 512).
         out_dim: width of the embeddings; None is twice the encoder's (1,024 for 512).
         similarity: weight of the agreement of the pieces with their mean.
-        eps: allowed distortion of the coding rate, squared in the formula.
+        eps: allowed distortion of the coding rate, squared in the formula. The results of the paper are those of its
+            code, which has 0.2 where the square stands; so this is its root.
     """
 
     needs = "multi_view"
@@ -47,7 +48,7 @@ class EMPSSL(Method):
         block_dim: int | None = None,
         out_dim: int | None = None,
         similarity: float = 200.0,
-        eps: float = 0.2,
+        eps: float = 0.447,
     ) -> None:
         super().__init__(encoder, views)
         self.similarity, self.eps = similarity, eps

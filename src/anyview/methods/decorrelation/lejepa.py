@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.sigreg import lejepa, random_directions
 from anyview.register import system
 from anyview.views.base import Views
@@ -19,7 +18,7 @@ from anyview.views.base import Views
     year=2025,
     kind="method",
 )
-class LeJEPA(Method):
+class LeJEPA(Projected):
     """Global and local crops go to the mean of the global ones, and every view's batch is tested for being Gaussian
     along random directions (section 5). No teacher, predictor or stop-gradient, and one weight to choose.
 
@@ -51,9 +50,6 @@ class LeJEPA(Method):
         self.out_dim, self.lambd, self.slices = out_dim, lambd, slices
         self.projector = projector(encoder.dim, hidden_dim or max(512, 4 * encoder.dim), out_dim, layers=3)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
 
     def loss(self, z: Tensor) -> dict[str, Tensor]:
         return lejepa(z, random_directions(self.out_dim, self.slices, int(self.steps)), self.lambd)

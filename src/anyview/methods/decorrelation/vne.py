@@ -2,10 +2,9 @@
 
 from torch import Tensor
 
-from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.entropy import i_vne
 from anyview.register import system
 from anyview.views.base import Views
@@ -18,7 +17,7 @@ from anyview.views.base import Views
     year=2023,
     kind="method",
 )
-class VNE(Method):
+class VNE(Projected):
     """Every global crop agrees with all other crops, and the von Neumann entropy of each crop's batch is made large
     (section 4.4). The entropy alone prevents collapse: no negatives, predictor, teacher or stop-gradient.
 
@@ -49,9 +48,6 @@ class VNE(Method):
         self.alignment, self.entropy = alignment, entropy
         hidden = hidden_dim or max(512, encoder.dim)
         self.projector = projector(encoder.dim, hidden, out_dim, layers=3, last_norm=True)
-
-    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
 
     def loss(self, z: Tensor) -> dict[str, Tensor]:
         return i_vne(z, self.alignment, self.entropy)

@@ -4,10 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import projector
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.whitening import w_mse
 from anyview.register import system
 from anyview.views.base import Views
@@ -20,7 +19,7 @@ from anyview.views.base import Views
     year=2021,
     kind="method",
 )
-class WMSE(Method):
+class WMSE(Projected):
     """The projections of each view are whitened over sub-batches, and views agree there (equation 6): a batch that
     is round cannot be a point, so nothing else keeps views apart. No negatives, teacher or stop-gradient.
 
@@ -57,9 +56,6 @@ class WMSE(Method):
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
         return {"out_dim": max(2, min(64, batch_size // 2))}
-
-    def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"z": self.encode(views, lambda x: self.projector(self.encoder(x)))}
 
     def loss(self, z: Tensor) -> Tensor:
         return w_mse(z, 2 * self.out_dim, self.eps)

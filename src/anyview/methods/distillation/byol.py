@@ -1,16 +1,14 @@
 """BYOL: predict what a slower copy of yourself says of the other view."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from anyview.data.batch import Batch, Payload
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import mlp
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.regression import cosine_regression
 from anyview.register import system
-from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
+from anyview.targets.ema import EMATeacher
 from anyview.views.base import Views
 
 
@@ -21,7 +19,7 @@ from anyview.views.base import Views
     year=2020,
     kind="method",
 )
-class BYOL(Method):
+class BYOL(Taught):
     """The online network predicts the teacher's projection of the other view (equation 2), symmetrised.
 
     The teacher is an exponential moving average of encoder and projector; it has no predictor and gets no
@@ -57,21 +55,13 @@ class BYOL(Method):
         self.momentum = 0.996 if momentum is None else momentum
         self.projector = mlp([encoder.dim, hidden, out_dim])
         self.predictor = mlp([out_dim, hidden, out_dim]) if predictor else nn.Identity()
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
-
-    @classmethod
-    def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        return {"momentum": scaled_momentum(samples, batch_size, 250)}
+        self.teacher = EMATeacher(self.averaged())
 
     def student(self, x: Payload) -> Tensor:
-        return self.predictor(self.projector(self.encoder(x)))
+        return self.predictor(self.project(x))
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         return {"prediction": self.encode(views, self.student), "target": self.encode(views, self.teacher)}
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         return cosine_regression(prediction, target)
-
-    def after_step(self) -> None:
-        momentum = momentum_schedule(self.progress, self.momentum)
-        self.teacher.update(nn.Sequential(self.encoder, self.projector), momentum)

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch, Payload
 from anyview.encoders.base import Encoder
 from anyview.encoders.heads import DINOHead
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.distillation import distillation
 from anyview.register import system
 from anyview.targets.centre import Centre
-from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
+from anyview.targets.ema import EMATeacher
 from anyview.views.base import Views
 
 LARGE = 2  #: crops that the teacher sees; they come first
@@ -25,7 +25,7 @@ LARGE = 2  #: crops that the teacher sees; they come first
     year=2021,
     kind="method",
 )
-class DINO(Method):
+class DINO(Taught):
     """Every crop of the student is to name the prototypes that the teacher names for the other large crops (section
     3.1). The teacher is an average of encoder and head and sees the two large crops alone. Its logits are centred by
     their running mean and sharpened by a low temperature; together these avoid collapse (section 5.3). Which mean
@@ -85,17 +85,13 @@ class DINO(Method):
         )
         self.head = self.new_head()
         self.centre = Centre(out_dim or 65536, centre_momentum)
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.head))
+        self.teacher = EMATeacher(self.averaged())
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        return {
-            "momentum": scaled_momentum(samples, batch_size),
-            "out_dim": min(65536, max(512, samples // 20)),
-        }
+        return super().scaled(samples, batch_size) | {"out_dim": min(65536, max(512, samples // 20))}
 
     def averaged(self) -> nn.Module:
-        """What the teacher is an average of."""
         return nn.Sequential(self.encoder, self.head)
 
     def sharpness(self) -> float:
@@ -118,5 +114,5 @@ class DINO(Method):
         return distillation(student, target, self.temperature)
 
     def after_step(self) -> None:
-        self.teacher.update(self.averaged(), momentum_schedule(self.progress, self.momentum))
+        super().after_step()
         self.centre.update()

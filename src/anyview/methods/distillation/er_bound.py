@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyview.data.batch import Batch, Payload
+from anyview.data.batch import Batch
 from anyview.encoders import heads
 from anyview.encoders.base import Encoder
 from anyview.errors import InputError
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.entropy import Estimator, er_codes, er_sphere
 from anyview.register import system
 from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
@@ -23,7 +23,7 @@ from anyview.views.base import Views
     year=2023,
     kind="method",
 )
-class ERBound(Method):
+class ERBound(Projected):
     """Views rebuild each other while the batch keeps its entropy: a bound on their mutual information, both of whose
     terms are logged.
 
@@ -77,11 +77,8 @@ class ERBound(Method):
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
         return {"momentum": scaled_momentum(samples, batch_size)}
 
-    def student(self, x: Payload) -> Tensor:
-        return self.projector(self.encoder(x))
-
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        z = self.encode(views, self.student)
+        z = self.encode(views, self.project)
         if self.teacher is None:
             return {"z": z}
         found = {"z": z, "target": self.encode(views, self.teacher)}

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch
 from anyview.encoders import heads
 from anyview.encoders.base import Encoder
-from anyview.methods.base import Method
+from anyview.methods.projected import Projected
 from anyview.objectives.regression import negative_cosine
 from anyview.register import system
 from anyview.views.base import Views
@@ -19,7 +19,7 @@ from anyview.views.base import Views
     year=2021,
     kind="method",
 )
-class SimSiam(Method):
+class SimSiam(Projected):
     """Each view predicts the projection of the other, which gets no gradient (equation 2).
 
     No teacher, no negatives: without the stop-gradient, or without the predictor, it collapses to a point
@@ -51,7 +51,7 @@ class SimSiam(Method):
         self.predictor = heads.predictor(out_dim, max(1, out_dim // 4)) if predictor else nn.Identity()
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        z = self.encode(views, lambda x: self.projector(self.encoder(x)))
+        z = self.encode(views, self.project)
         return {"prediction": torch.stack([self.predictor(view) for view in z]), "target": z}
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor | dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anyview.data.batch import Batch
@@ -13,7 +12,7 @@ from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.reconstruction import masked_reconstruction
 from anyview.register import system
-from anyview.targets.hog import hog
+from anyview.targets.hog import hog_of_patches
 from anyview.views.base import Views
 from anyview.views.masks import block_mask
 
@@ -72,12 +71,8 @@ class MaskFeat(Method):
         return {"prediction": self.head(hidden), "target": target, "valid": real}
 
     def targets(self, x: Tensor) -> Tensor:
-        """``(batch, patches, size)``: the histograms of the cells of each patch, in reading order."""
-        height, width = x.shape[2:]
-        x = F.pad(x, (0, -width % self.patch, 0, -height % self.patch), mode="replicate")
-        cells, side = hog(x, self.cell, self.bins), self.patch // self.cell
-        rows = cells.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # (batch, size, row, in, column, in)
-        return rows.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+        """``(batch, patches, size)``: the histograms of the cells of each patch."""
+        return hog_of_patches(x, self.patch, self.cell, self.bins)
 
     def loss(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         return masked_reconstruction(prediction, target, valid)

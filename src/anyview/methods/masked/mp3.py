@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder, unused
+from anyview.encoders.positions import cell_number
 from anyview.encoders.token_encoder import TokenEncoder, that_drops
 from anyview.errors import InputError
 from anyview.methods.base import Method
@@ -61,7 +62,7 @@ class MP3(Method):
             keys = keys & ~random_mask(tokens.coords, tokens.valid, self.mask_ratio)
         return {
             "prediction": self.head(self.outputs(tokens.values, keys)),
-            "target": self.places(tokens.coords),
+            "target": cell_number(tokens.coords, self.extent),
             "valid": tokens.valid,
         }
 
@@ -73,13 +74,6 @@ class MP3(Method):
             keys = torch.cat([keys.new_ones(len(keys), extra), keys], 1)
         y = self.encoder.norm(self.encoder.trunk(values, keys))
         return y[:, extra:] + unused(self.encoder.mask_token)
-
-    def places(self, coords: Tensor) -> Tensor:
-        """The number of each token's cell on the grid of all places; what lies beyond it counts as its edge."""
-        number = torch.zeros_like(coords[..., 0], dtype=torch.long)
-        for axis, extent in zip(coords.long().unbind(-1), self.extent):
-            number = number * extent + axis.clamp(0, extent - 1)
-        return number
 
     def loss(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         return masked_reconstruction(prediction, target, valid, kind="categorical")

@@ -1,7 +1,5 @@
 """SiT: mend what was corrupted, and know the sample by what a slower copy says of it uncorrupted."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -11,12 +9,12 @@ from anyview.encoders.base import Encoder, Tokens
 from anyview.encoders.feature_map import MapEncoder
 from anyview.encoders.token_encoder import TokenEncoder
 from anyview.errors import InputError, unknown
-from anyview.methods.base import Method
+from anyview.methods.projected import Taught
 from anyview.objectives.queries import in_batch_info_nce
 from anyview.objectives.reconstruction import masked_reconstruction
 from anyview.objectives.weighting import uncertainty_weighted
 from anyview.register import system
-from anyview.targets.ema import EMATeacher, momentum_schedule, scaled_momentum
+from anyview.targets.ema import EMATeacher
 from anyview.views.base import Views
 from anyview.views.corruption import Corrupted
 
@@ -31,7 +29,7 @@ WEIGHTINGS = ("fixed", "uncertainty")
     kind="method",
     modalities=("image",),
 )
-class SiT(Method):
+class SiT(Taught):
     """Blocks of two crops are corrupted by noise or by another image. From all tokens, a light head rebuilds the
     pixels (L1 on altered ones); a projection of each crop must find, among those of the batch, what the teacher
     says of the other crop uncorrupted. This is the paper's later version: the first had no teacher, told rotations
@@ -90,11 +88,7 @@ class SiT(Method):
         layers = [layer for _ in range(3) for layer in (nn.Linear(dim, dim), nn.GELU())]
         self.decoder = nn.Sequential(*layers, nn.Linear(dim, encoder.target_size))
         self.projector = heads.projector(dim, hidden, out_dim, layers=3, last_norm=True, last_affine=False)
-        self.teacher = EMATeacher(nn.Sequential(encoder, self.projector))
-
-    @classmethod
-    def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:
-        return {"momentum": scaled_momentum(samples, batch_size)}
+        self.teacher = EMATeacher(self.averaged())
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
         clean, corrupted = views[: len(views) // 2], views[len(views) // 2 :]
@@ -133,7 +127,3 @@ class SiT(Method):
         both = 2 * self.temperature * len(query) * ctr  # the sum over the two directions
         terms = {"contrast": self.contrast * both, "reconstruction": self.lambd * mended}
         return terms if log_scale is None else uncertainty_weighted(terms, log_scale.mean((0, 1)))
-
-    def after_step(self) -> None:
-        momentum = momentum_schedule(self.progress, self.momentum)
-        self.teacher.update(nn.Sequential(self.encoder, self.projector), momentum)
