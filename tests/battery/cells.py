@@ -41,19 +41,20 @@ def representatives() -> list[tuple[str, str]]:
     """Cells for what depends on the method and on the kind of data, but not on how they meet: every method once,
     on images where it can, and every kind of data with one method for each kind of views it can give (SimCLR for two
     views)."""
-    first: dict[tuple[str, str], tuple[str, str]] = {}
+    methods: dict[str, tuple[str, str]] = {}
+    kinds: dict[tuple[str, str], tuple[str, str]] = {}
     for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "image", cell[0] != "simclr")):
-        first.setdefault(("method", system), (system, kind))
+        methods.setdefault(system, (system, kind))
         if method_class(system).needs != "one_view":  # which is what any network sees of the sample
-            first.setdefault((kind, method_class(system).needs), (system, kind))
-    return list(dict.fromkeys(first.values()))
+            kinds.setdefault((kind, method_class(system).needs), (system, kind))
+    return list(dict.fromkeys([*methods.values(), *kinds.values()]))
 
 
 def once() -> list[tuple[str, str]]:
-    """Cells for what the loop keeps, which is the method's and the kind's: every method once, on images where it can,
-    and every kind of data once."""
+    """Cells for what the loop keeps, which is the method's and the kind's: every method once, on tables where it can,
+    whose steps are the quickest, and every kind of data once."""
     first: dict[str, tuple[str, str]] = {}
-    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "image", cell[0] != "simclr")):
+    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "table", cell[0] != "simclr")):
         first.setdefault(system, (system, kind))
         first.setdefault(kind, (system, kind))
     return list(dict.fromkeys(first.values()))

@@ -150,7 +150,6 @@ def fails(args: list[str], capsys: pytest.CaptureFixture, code: int = 2) -> str:
         ("embed run good.npy --out texts/v.npy --split tset", "tset"),
         ("embed run nan.npy --out v.npy", "sample 3"),
         ("embed run empty --out v.npy", "is empty"),
-        ("embed run digits --out v.npy", "train, test"),
         ("embed run good.npy --out v.npy --batch-size 0", "batch"),
         ("embed run good.npy --out v.npy --device quantum", "quantum"),
         ("embed nowhere good.npy --out v.npy", "nowhere"),

@@ -126,6 +126,23 @@ def test_embeddings_to_parquet_and_npy(here: Path, tmp_path: Path, capsys: pytes
     np.testing.assert_array_equal(np.stack(table["vector"].to_numpy()), vectors)
 
 
+def test_without_a_split_all_are_embedded_in_order(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    model = anyview.load("run")
+    for name in ("v.parquet", "v.npy"):
+        assert main(["embed", "run", "x.npz", "--out", f"{tmp_path}/{name}"]) == 0
+        assert "60 x" in (said := capsys.readouterr().out)
+        assert "42 train then 18 test" in said
+    vectors = np.load(tmp_path / "v.npy")
+    np.testing.assert_array_equal(vectors[42:], model.embed("x.npz", split="test"))
+    table = pq.read_table(tmp_path / "v.parquet")
+    assert table.column_names == ["split", "index", "label", "vector"]
+    assert table["split"].to_pylist() == ["train"] * 42 + ["test"] * 18
+    assert table["index"].to_pylist() == [*range(42), *range(18)]
+    assert table["label"].to_pylist() == LABEL.tolist()
+
+
 def test_unlabelled_embeddings_have_no_label_column(here: Path, tmp_path: Path) -> None:
     assert main(["embed", "run", "unlabelled.npy", "--out", f"{tmp_path}/v.parquet"]) == 0
     assert pq.read_schema(tmp_path / "v.parquet").names == ["index", "vector"]

@@ -191,7 +191,7 @@ def test_vectors_are_written_whole_or_not_at_all(
 ) -> None:
     source = open_data((pixels(4), torch.arange(4))).train
     vectors, path = np.random.default_rng(0).random((4, 3)).astype(np.float32), tmp_path / f"v{suffix}"
-    write_vectors(path, vectors, source)
+    write_vectors(path, {"train": (vectors, source)})
     whole = path.read_bytes()
 
     def full(*args: object) -> None:
@@ -199,7 +199,7 @@ def test_vectors_are_written_whole_or_not_at_all(
 
     monkeypatch.setattr("anyview.files.os.fsync", full)
     with pytest.raises(Exception, match="No space left"):
-        write_vectors(path, vectors + 1, source)
+        write_vectors(path, {"train": (vectors + 1, source)})
     assert path.read_bytes() == whole
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

@@ -14,9 +14,11 @@ def run(args: list[str]) -> int:
     p.add_argument("run", help="a run folder, or a saved encoder")
     p.add_argument("data", help="a folder, a file, or a named dataset")
     p.add_argument(
-        "--out", required=True, help="vectors.parquet (index, label, vector) or vectors.npy (samples, dim)"
+        "--out",
+        required=True,
+        help="vectors.parquet (split, index, label, vector) or vectors.npy (samples, dim)",
     )
-    p.add_argument("--split", help="which split of data that has several")
+    p.add_argument("--split", help="one split of data that has several (default: all, in order)")
     p.add_argument("--batch-size", type=int, default=256, help="samples at a time (default 256)")
     p.add_argument("--device", default="auto", help="cpu, cuda, mps or auto")
     p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="number format")
@@ -29,12 +31,15 @@ def run(args: list[str]) -> int:
     if not os.access(path.parent, os.W_OK) or path.is_dir():
         raise InputError(f"cannot write {path}; name another --out")
     model = Model.load(found.run)
-    source = model.open(found.data, found.split)
-    out = console()
-    with out.status(f"embedding {len(source):,} {model.modality.unit}"):
-        vectors = model.embed_source(
-            source, batch_size=found.batch_size, device=found.device, precision=found.precision
-        )
-        write_vectors(path, vectors.numpy(), source)
-    say_lines(out, [("wrote", f"{path} · {vectors.shape[0]:,} x {vectors.shape[1]} float32")])
+    opened = model.open_all(found.data)
+    sources = {found.split: opened.split(found.split)} if found.split else opened.splits
+    out, how = console(), {k: getattr(found, k) for k in ("batch_size", "device", "precision")}
+    parts = {}
+    for split, source in sources.items():
+        with out.status(f"embedding {len(source):,} {model.modality.unit}"):
+            parts[split] = model.embed_source(source, **how).numpy(), source
+    write_vectors(path, parts)
+    rows, width = sum(len(vectors) for vectors, _ in parts.values()), model.encoder.dim
+    each = " · " + " then ".join(f"{len(v):,} {split}" for split, (v, _) in parts.items())
+    say_lines(out, [("wrote", f"{path} · {rows:,} x {width} float32{each if len(parts) > 1 else ''}")])
     return 0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anyview import data as data_room
 from anyview.data.batch import Payload, payload_cat, payload_shape
 from anyview.data.loader import batches
-from anyview.data.source import MemorySource, Source
+from anyview.data.source import Dataset, MemorySource, Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
 from anyview.errors import InputError
@@ -74,10 +74,14 @@ class Model:
         """One split of ``data``, with samples of the size this encoder was trained on."""
         if isinstance(data, Source):
             return data
-        opened = data_room.open(data, modality=self.modality.name, like=self.spec)
+        opened = self.open_all(data)
         if split is None and len(opened.splits) > 1:
             raise InputError(f"{opened.name} has splits {', '.join(opened.splits)}; say which with split")
         return opened.split(split or next(iter(opened.splits)))
+
+    def open_all(self, data: Any) -> Dataset:
+        """``data`` with all its splits, and samples of the size this encoder was trained on."""
+        return data_room.open(data, modality=self.modality.name, like=self.spec)
 
     def embed_source(
         self, source: Source, *, batch_size: int = 256, device: str = "auto", precision: str = "auto"

@@ -85,7 +85,7 @@ class DINO(Taught):
         )
         self.head = self.new_head()
         self.centre = Centre(out_dim or 65536, centre_momentum)
-        self.teacher = EMATeacher(self.averaged())
+        self.teacher = EMATeacher(nn.Sequential(encoder, self.head))
 
     @classmethod
     def scaled(cls, samples: int, batch_size: int) -> dict[str, Any]:

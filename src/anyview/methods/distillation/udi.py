@@ -79,8 +79,6 @@ class UDI(DINO):
         self.teacher = EMATeacher(self.averaged())
 
     def averaged(self) -> nn.Module:
-        if not hasattr(self, "gathering"):  # while DINO is being built
-            return super().averaged()
         return nn.ModuleList([self.encoder, self.head, self.gathering])
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
