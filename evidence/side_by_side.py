@@ -23,7 +23,7 @@ from evidence.common import SMALL_VIT, Row, cifar10, judged, one_thread, pretrai
 from evidence.run import HERE, commit, machine
 
 KEPT = HERE / "results" / "comparisons" / "side_by_side.json"
-EPOCHS, TRAIN, TEST = 10, 8000, 4000
+EPOCHS, TRAIN, TEST = 5, 6000, 3000
 CROPS = {"global_scale": (0.4, 1.0), "local_scale": (0.2, 0.5), "local_count": 2}
 PROTOCOLS = ("knn", "linear", "fewshot")
 FIGURES = {"knn": "knn", "linear": "linear", "fewshot-5": "5 labels a class", "rank": "RankMe"}
