@@ -73,7 +73,7 @@ def drawings(kept: Record | None) -> dict[str, str]:
 def curve(run: Record, column: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values where there are any."""
     pairs = [(x, y) for x, y in zip(run["curves"]["step"], run["curves"][column]) if y is not None]
-    return np.array([x for x, _ in pairs]), np.array([y for _, y in pairs])
+    return np.array([x for x, _ in pairs], dtype=float), np.array([y for _, y in pairs], dtype=float)
 
 
 def beside(panels: list[str]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from anyview.api import resume
 from anyview.cli.common import Parser, console, say_lines
 from anyview.cli.pretrain import finish
-from anyview.training.run import read_config
+from anyview.training.run import last_checkpoint, read_config
 
 
 def run(args: list[str]) -> int:
@@ -19,6 +19,8 @@ def run(args: list[str]) -> int:
     if (folder / "encoder" / "config.json").is_file():
         say_lines(console(), [("done", f"{folder} is complete; nothing to resume")])
         return 0
+    if last_checkpoint(folder) is None:
+        say_lines(console(), [("resume", "it ended before its first checkpoint; it begins again")])
     resume(folder, console=console())
     finish(folder, config["data"]["path"])
     return 0
