@@ -32,7 +32,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, dict[str, Any]]]] = [
     ("decorrelation", "vicreg", {}, {"no variance": {"variance": 0.0}, "no covariance": {"covariance": 0.0}}),
     ("clustering", "swav", SWAV, {"no balance": {"iterations": 0}}),
     ("equivariant", "care", {}, {"equivariance 300 times too heavy": {"equivariance": 270.0}}),
-    ("masked", "i-jepa", MASKED, {"a teacher without memory": {"momentum": 0.0}}),
+    ("masked", "i-jepa", MASKED, {"a teacher without memory": {"method.momentum": 0.0, "end_momentum": 0.0}}),
 ]
 
 
