@@ -16,8 +16,8 @@ STYLE = (
 WIDTH, HEIGHT = 320, 200
 PANELS = (
     ("loss", ("loss",)),
-    ("effective rank", ("rank",)),
-    ("deviation of what is compared", ("std_z", "std")),
+    ("effective rank of what is compared", ("rank_z", "rank")),
+    ("its deviation", ("std_z", "std")),
 )
 
 

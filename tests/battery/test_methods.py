@@ -43,6 +43,13 @@ def types_unchecked(off: bool) -> Iterator[None]:
         jaxtyping.config.update("jaxtyping_disable", before)
 
 
+@pytest.fixture(autouse=True)
+def _types(request: pytest.FixtureRequest) -> Iterator[None]:
+    """``test_loss_falls`` has checked the shapes of every cell."""
+    with types_unchecked(request.function is not test_loss_falls):
+        yield
+
+
 def loss_of(method, batch, seed: int = 1) -> torch.Tensor:
     seed_step(seed, 0)
     return torch.stack(list(as_terms(method.loss(**method(method.make_views(batch)))).values())).sum()
@@ -206,7 +213,6 @@ def test_killed_and_resumed_equals_uninterrupted(
     whole.mkdir()
     broken.mkdir()
     train(plan(), whole)
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the whole run has been checked
 
     step = Pretraining.training_step
     with monkeypatch.context() as m:
