@@ -82,16 +82,18 @@ def double(x):
     )
 
 
-def build(system: str, kind: str, seed: int = 0, **options) -> tuple[Method, Dataset]:
-    """A method on the small samples of a modality, with the encoder that the modality would choose, made
-    narrow."""
+def build(
+    system: str, kind: str, seed: int = 0, encoder_options: dict[str, Any] = NARROW, **options
+) -> tuple[Method, Dataset]:
+    """A method on the small samples of a modality, with the encoder that the modality would choose, made narrow
+    unless ``encoder_options`` say otherwise."""
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     factory = views_factory(cls, m)
     taken = inspect.signature(factory).parameters
     views = factory(dataset.spec, **{k: v for k, v in (cls.view_defaults | FEW).items() if k in taken})
     torch.manual_seed(seed)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
-    encoder = m.encoder(name, dataset.spec, **_set_of(name, cls))
+    encoder = m.encoder(name, dataset.spec, **_set_of(name, cls, encoder_options))
     scaled = cls.scaled(len(dataset.train), 8)
     method = cls(encoder, views, **(scaled | options))
     if cls.before_epoch is not Method.before_epoch:  # as the loop does before the first step
@@ -104,13 +106,13 @@ def narrow(system: str, kind: str) -> dict[str, Any]:
     """What ``build`` chooses, as options of a plan."""
     dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
-    encoder = {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls).items()}
+    encoder = {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls, NARROW).items()}
     taken = inspect.signature(views_factory(cls, m)).parameters
     return encoder | {f"views.{k}": v for k, v in FEW.items() if k in taken}
 
 
-def _set_of(name: str, cls: type[Method]) -> dict[str, Any]:
-    return {k: v for k, v in (NARROW | cls.encoder_defaults).items() if k in registry.options_of(name)}
+def _set_of(name: str, cls: type[Method], options: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in (options | cls.encoder_defaults).items() if k in registry.options_of(name)}
 
 
 def uncoupled(module: torch.nn.Module) -> torch.nn.Module:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import anyview
 from anyview.cli.main import main
+from anyview.errors import InputError
 from anyview.training.supervised import train_supervised
 
 RNG = np.random.default_rng(0)
@@ -141,6 +143,25 @@ def test_without_a_split_all_are_embedded_in_order(
     assert table["split"].to_pylist() == ["train"] * 42 + ["test"] * 18
     assert table["index"].to_pylist() == [*range(42), *range(18)]
     assert table["label"].to_pylist() == LABEL.tolist()
+
+
+def test_from_python_one_split_is_embedded_and_must_be_named(here: Path) -> None:
+    with pytest.raises(InputError, match="train, test; say which with split"):
+        anyview.load("run").embed("x.npz")
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = shutil.copytree("run", tmp_path / "run")
+    shutil.rmtree(run / "encoder")
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.unlink()
+    assert main(["resume", str(run)]) == 0
+    assert "it ended before its first checkpoint; it begins again" in capsys.readouterr().out
+    assert (run / "encoder" / "config.json").is_file()
+    assert main(["resume", str(run)]) == 0
+    assert "begins again" not in capsys.readouterr().out
 
 
 def test_unlabelled_embeddings_have_no_label_column(here: Path, tmp_path: Path) -> None:

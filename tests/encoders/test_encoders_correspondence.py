@@ -4,7 +4,7 @@ import torch
 
 from anyview.encoders.correspondence import Gathering, in_crop, in_image, interpolate, one_per_window
 from anyview.encoders.positions import grid
-from anyview.views.image_pipeline import overlapping, random_boxes
+from anyview.views.image_pipeline import random_boxes
 
 COORDS = grid((8, 8), torch.device("cpu")).expand(5, -1, -1)
 CELLS = (8.0, 8.0)
@@ -70,34 +70,3 @@ def test_gathering_asks_all_patches_in_any_order() -> None:
     one = layer(queries, patches)
     torch.testing.assert_close(layer(queries, patches.flip(1)), one)
     assert not torch.allclose(layer(queries, patches[:, :5]), one)
-
-
-def test_overlapping_crops_keep_their_sizes_inside_the_image_and_share_what_is_asked() -> None:
-    boxes = [
-        random_boxes(4000, 40, 50, scale, (3 / 4, 4 / 3)) for scale in ((0.2, 0.6), (0.2, 0.6), (0.05, 0.1))
-    ]
-    first, second, third = overlapping(boxes, 40, 50, 0.25)
-    assert torch.equal(first, boxes[0])
-
-    def shared(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-        common = (high - low).clamp_min(0).prod(1)
-        return common / torch.minimum(a[:, 2:].prod(1), b[:, 2:].prod(1))
-
-    start = torch.minimum(first[:, :2], second[:, :2])
-    end = torch.maximum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
-    for box, drawn, other in (
-        (second, boxes[1], first),
-        (third, boxes[2], torch.cat([start, end - start], 1)),
-    ):
-        assert torch.equal(box[:, 2:], drawn[:, 2:])
-        assert (box[:, :2] >= 0).all()
-        assert (box[:, :2] + box[:, 2:] <= torch.tensor([40, 50])).all()
-        # of the smaller sides' rectangle, which is no smaller than the smaller of the two
-        assert (shared(box, other) > 0).all()
-    sides = torch.minimum(first[:, 2:], second[:, 2:]).prod(1)
-    low, high = (
-        torch.maximum(first[:, :2], second[:, :2]),
-        torch.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]),
-    )
-    assert ((high - low).prod(1) >= 0.25 * sides).all()

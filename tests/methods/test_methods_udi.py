@@ -5,6 +5,8 @@ import torch
 
 from anyview.data import open as open_data
 from anyview.encoders import build
+from anyview.encoders.correspondence import in_crop, in_image
+from anyview.encoders.positions import grid
 from anyview.errors import InputError
 from anyview.methods.distillation.udi import UDI
 from anyview.objectives.distillation import distillation, masked_distillation
@@ -54,8 +56,11 @@ def test_the_same_crop_twice_gives_students_and_teachers_the_same_patches() -> N
     assert found["valid"].all()
     torch.testing.assert_close(found["patches"], found["patches_teacher"])
     mirrored = view.with_x(view.x.flip(3), flip=~view.meta["flip"])
-    places = method([view, mirrored])
-    assert places["valid"].all()
+    assert method([view, mirrored])["valid"].all()
+    coords = grid((8, 8)).expand(6, -1, -1)
+    at, _ = in_crop(in_image(coords, *method.frame(mirrored)), *method.frame(view))
+    torch.testing.assert_close(at[..., 0], coords[..., 0])
+    torch.testing.assert_close(at[..., 1], 7 - coords[..., 1])
 
 
 def test_without_patches_the_second_token_learns_the_targets_of_the_first_and_the_crops_are_dinos() -> None:

@@ -13,7 +13,7 @@ from anyview.data.batch import Batch
 from anyview.errors import InputError
 from anyview.views import image, image_pipeline
 from anyview.views.image import ImageViews, multi_crop, multi_view, plain_view, two_views, whole
-from anyview.views.image_pipeline import ORDERS, ImagePipeline, random_boxes
+from anyview.views.image_pipeline import ORDERS, ImagePipeline, overlapping, random_boxes
 
 
 def spec(channels=3, height=32, width=32):
@@ -281,3 +281,27 @@ def test_two_views_are_quick_on_one_thread():
 def test_small_views_are_those_not_blurred():
     assert two_views(spec(), size=image.SMALL).pipelines[0].blur == 0
     assert two_views(spec(), size=image.SMALL + 1).pipelines[0].blur == 0.5
+
+
+def test_overlapping_crops_keep_their_sizes_inside_the_image_and_share_what_is_asked() -> None:
+    scales = ((0.2, 0.6), (0.2, 0.6), (0.05, 0.1))
+    boxes = [random_boxes(4000, 40, 50, scale, (3 / 4, 4 / 3)) for scale in scales]
+    first, second, third = overlapping(boxes, 40, 50, 0.25)
+    assert torch.equal(first, boxes[0])
+    start = torch.minimum(first[:, :2], second[:, :2])
+    end = torch.maximum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
+    around = torch.cat([start, end - start], 1)
+    for box, drawn, other in ((second, boxes[1], first), (third, boxes[2], around)):
+        assert torch.equal(box[:, 2:], drawn[:, 2:])
+        assert (box[:, :2] >= 0).all()
+        assert (box[:, :2] + box[:, 2:] <= torch.tensor([40, 50])).all()
+        low = torch.maximum(box[:, :2], other[:, :2])
+        high = torch.minimum(box[:, :2] + box[:, 2:], other[:, :2] + other[:, 2:])
+        shorter = torch.minimum(box[:, 2:], other[:, 2:])
+        assert ((high - low).clamp_min(0) >= 0.5 * shorter).all()  # of each side, so a quarter of the area
+        assert (high - low < shorter).any()  # and no more than drawn
+
+
+def test_an_overlap_is_a_share() -> None:
+    with pytest.raises(InputError, match="share"):
+        multi_crop({"shape": [3, 16, 16], "mean": [0.5] * 3, "std": [0.25] * 3}, overlap=1.5)

@@ -39,7 +39,7 @@ def run(args: list[str]) -> int:
         with out.status(f"embedding {len(source):,} {model.modality.unit}"):
             parts[split] = model.embed_source(source, **how).numpy(), source
     write_vectors(path, parts)
-    rows, width = sum(len(vectors) for vectors, _ in parts.values()), model.encoder.dim
+    rows, width = sum(len(vectors) for vectors, _ in parts.values()), model.dim
     each = " · " + " then ".join(f"{len(v):,} {split}" for split, (v, _) in parts.items())
     say_lines(out, [("wrote", f"{path} · {rows:,} x {width} float32{each if len(parts) > 1 else ''}")])
     return 0

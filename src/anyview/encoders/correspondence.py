@@ -1,4 +1,4 @@
-"""Which patches of two crops of one image show the same place."""
+"""Which patches of two crops of one image show the same place (UDI, Su and Ji 2024, arXiv:2407.17671, section 3.2)."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from anyview.errors import InputError
 
 def one_per_window(coords: Float[Tensor, "batch tokens 2"], window: int) -> Int64[Tensor, "batch windows"]:
     """One token of each window of ``window`` x ``window`` tokens, drawn uniformly for every sample: stratified random
-    sampling (UDI, arXiv:2407.17671, section 3.2).
+    sampling.
 
     Args:
         coords: row and column of each token, the same for all samples.

@@ -212,10 +212,15 @@ def random_boxes(
 def overlapping(
     boxes: list[Int64[Tensor, "n 4"]], height: int, width: int, share: float
 ) -> list[Int64[Tensor, "n 4"]]:
-    """Crops of the same sizes, placed anew so that they overlap.
+    """Crops of the same sizes, placed anew so that they overlap (UDI, arXiv:2407.17671, section 3.2).
 
     Along each axis the second shares at least the root of ``share`` of the shorter side with the first, any further
     one with the rectangle around those two, and is placed uniformly where it does.
+
+    Args:
+        boxes: top, left, height and width of each crop, in pixels; at least one.
+        height, width: of the images.
+        share: 0 to 1.
     """
     canvas, around, placed = torch.tensor([height, width]), boxes[0], boxes[:1]
     for box in boxes[1:]:

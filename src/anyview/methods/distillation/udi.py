@@ -68,8 +68,10 @@ class UDI(DINO):
         **options: Any,
     ) -> None:
         super().__init__(that_drops(encoder, "udi"), views, out_dim=out_dim, **options)
-        if self.encoder.pool != "cls" or self.encoder.extra < 2:
-            raise InputError("udi needs two class tokens: an encoder with pool cls and one register or more")
+        if self.encoder.pool != "cls" or self.encoder.extra < 2 or not hasattr(encoder.tokenizer, "patch"):
+            raise InputError(
+                "udi needs two class tokens beside patches: a vit with pool cls and a register or more"
+            )
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha is a share, 0 to 1, not {alpha:g}")
         self.alpha, self.patch_weight = alpha, patch_weight
