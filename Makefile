@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export ANYVIEW_DATA ?= $(wildcard $(abspath ../shared/data))
+# some images set it; the suite's many processes would each compile every file
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test check evidence bench docs format clean
 

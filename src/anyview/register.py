@@ -8,6 +8,7 @@ A system registers itself where it is defined::
 Nothing is listed by hand: ``anyview systems``, the docs page and the test battery all read this register.
 """
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -90,16 +91,22 @@ def system(
 
 def systems(modality: str | None = None, kind: str | None = None) -> list[System]:
     """All registered systems in order of id, optionally those of one kind or usable on one modality."""
-    for room in ROOMS:
-        package = importlib.import_module(f"anyview.{room}")
-        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            importlib.import_module(module.name)
+    _walk_rooms()
     found = sorted(_REGISTER.values(), key=lambda s: s.id)
     return [
         s
         for s in found
         if (kind is None or s.kind == kind) and (modality is None or {"any", modality} & set(s.modalities))
     ]
+
+
+@functools.cache
+def _walk_rooms() -> None:
+    """Imports what stands in the rooms, once: what comes later enters itself when it is imported."""
+    for room in ROOMS:
+        package = importlib.import_module(f"anyview.{room}")
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
 
 
 def method(id: str) -> System:

@@ -1,5 +1,6 @@
 """What the battery runs on: a few samples of every modality, and methods built for them."""
 
+import functools
 import importlib
 import inspect
 import sys
@@ -32,6 +33,7 @@ SAMPLES: dict[str, Callable[[], Dataset]] = {
 }
 
 
+@functools.cache
 def cells() -> list[tuple[str, str]]:
     """Every method with every modality that it runs on."""
     return [(s.id, kind) for s in systems(kind="method") for kind in SAMPLES if obstacle(s, kind) is None]
