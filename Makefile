@@ -11,7 +11,7 @@ install: .venv/.installed
 demo: install
 	$(BIN)/anyview demo
 test: install
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ from anyview.modalities import NAMES, modality
 from anyview.register import systems
 from anyview.training.callbacks import Relabel
 from anyview.training.plan import method_class, obstacle, views_factory
+from anyview.training.precision import channels_last
 
 #: options of encoders that make a step quick; what is tested does not depend on width
 NARROW = {"width": 8, "dim": 32, "depth": 2, "heads": 2}
@@ -97,7 +98,7 @@ def build(
     name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
     encoder = m.encoder(name, dataset.spec, **_set_of(name, cls, encoder_options))
     scaled = cls.scaled(len(dataset.train), 8)
-    method = cls(encoder, views, **(scaled | options))
+    method = channels_last(cls(encoder, views, **(scaled | options)))
     if cls.before_epoch is not Method.before_epoch:  # as the loop does before the first step
         whole = Relabel(dataset.train, lambda x: m.inputs(x, dataset.spec), 1)
         method.before_epoch(lambda network=None: whole.embed(method, network or method.encoder))

@@ -1,4 +1,4 @@
-"""What two processes compute, each with half a batch, and one with the whole; run under gloo by the battery."""
+"""What two processes compute together, each with half a batch, and what one does with the whole; run by the battery."""
 
 import os
 import sys
@@ -134,9 +134,9 @@ def compute(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
         return _averaged({"loss": loss.detach(), "weight": weight.grad}, world)
     method, dataset = build(name, rest[0])
     uncoupled(method).double()
-    for module in list(sys.modules.values()):
+    for module in [m for name, m in sys.modules.items() if name.startswith("anyview.methods")]:
         for drawn in FIXED:
-            if getattr(module, "__name__", "").startswith("anyview.methods") and hasattr(module, drawn):
+            if hasattr(module, drawn):
                 setattr(module, drawn, FIXED[drawn])
     stochastic.normal_noise = fixed_noise
     torch.manual_seed(5)
@@ -154,20 +154,21 @@ def _double(batch: Batch) -> Batch:
 
 def _averaged(values: dict[str, torch.Tensor], world: int) -> dict[str, torch.Tensor]:
     if world > 1:
-        for value in values.values():
-            dist.all_reduce(value)
-            value /= world
+        flat = torch.cat([value.flatten() for value in values.values()])
+        dist.all_reduce(flat)
+        parts = (flat / world).split([value.numel() for value in values.values()])
+        values = {name: part.view_as(values[name]) for name, part in zip(values, parts)}
     return values
 
 
 if __name__ == "__main__":
-    folder, rank, world = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    folder, rank, world, port = sys.argv[1], *map(int, sys.argv[2:])
     torch.set_num_threads(1)
-    if world > 1:
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[4]}
-        dist.init_process_group("gloo", rank=rank, world_size=world)
-    results = {case: compute(case, rank, world) for case in cases()}
-    if rank == 0:
-        torch.save(results, f"{folder}/{world}.pt")
-    if world > 1:
-        dist.destroy_process_group()
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo", rank=rank, world_size=world)
+    together = {case: compute(case, rank, world) for case in cases()}
+    dist.destroy_process_group()
+    alone = {
+        case: compute(case, 0, 1) for case in cases()[rank::world]
+    }  # as one process would, each its share
+    torch.save((together, alone), f"{folder}/{rank}.pt")

@@ -15,8 +15,13 @@ Terms = dict[str, Tensor]
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seeds torch's generator from the step's number, so that views, masks and dropout of a step depend on
-    nothing that came before it. That is what makes resuming exact."""
-    torch.manual_seed((seed * 1_000_003 + step) * 8191 + rank)
+    nothing that came before it. That is what makes resuming exact.
+
+    Where no GPU is used, only the CPU's generator: ``torch.manual_seed`` would note a traceback in every step, for a
+    GPU that may come."""
+    on_gpu = torch.cuda.is_initialized() or torch.backends.mps.is_available()
+    sow = torch.manual_seed if on_gpu else torch.default_generator.manual_seed
+    sow((seed * 1_000_003 + step) * 8191 + rank)
 
 
 def as_terms(loss: Tensor | Terms) -> Terms:
