@@ -1,5 +1,6 @@
 """What tests share: threads that suit two cores, and small data of every modality."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small nets gain nothing from a second, and wait for it
@@ -13,6 +14,11 @@ import pytest
 import torch
 
 warnings.filterwarnings("ignore", module="pytorch_lightning")
+
+
+def pytest_collection_finish() -> None:
+    """What imports and collecting have made lasts; the garbage collector need not walk it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -28,9 +28,9 @@ NARROW = {"width": 8, "dim": 32, "depth": 2, "heads": 2}
 #: numbers of views; more cost more and show nothing new
 FEW = {"count": 4, "local_count": 2}
 
-#: modality -> its samples; a file of its name in samples/ holds them
+#: modality -> its samples, opened once; a file of its name in samples/ holds them
 SAMPLES: dict[str, Callable[[], Dataset]] = {
-    name: importlib.import_module(f"samples.{name}").samples for name in NAMES
+    name: functools.cache(importlib.import_module(f"samples.{name}").samples) for name in NAMES
 }
 
 

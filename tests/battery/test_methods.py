@@ -101,9 +101,11 @@ def test_loss_falls(system: str, kind: str) -> None:
 @representative
 def test_same_seed_same_weights(system: str, kind: str) -> None:
     first, dataset = build(system, kind)
-    second, _ = build(system, kind)
     batch = dataset.train.fetch(torch.arange(8))
-    assert steps(first, batch, 3) == steps(second, batch, 3)
+    losses = steps(first, batch, 3)
+    with types_unchecked(True):
+        second, _ = build(system, kind)
+        assert steps(second, batch, 3) == losses
     for a, b in zip(first.state_dict().values(), second.state_dict().values()):
         assert torch.equal(a, b)
 
