@@ -21,6 +21,7 @@ from anyview.register import systems
 from anyview.training.callbacks import Relabel
 from anyview.training.plan import method_class, obstacle, views_factory
 from anyview.training.precision import channels_last
+from anyview.training.step import seed_step
 
 #: options of encoders that make a step quick; what is tested does not depend on width
 NARROW = {"width": 8, "dim": 32, "depth": 2, "heads": 2}
@@ -53,6 +54,14 @@ def representatives() -> list[tuple[str, str]]:
     return list(dict.fromkeys([*methods.values(), *kinds.values()]))
 
 
+def with_each_encoder() -> list[tuple[str, str]]:
+    """Of the representatives one for each encoder that a modality would choose."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for system, kind in sorted(representatives(), key=lambda cell: cell[0] != "simclr"):
+        first.setdefault((kind, default_encoder(system, kind)), (system, kind))
+    return list(first.values())
+
+
 def once() -> list[tuple[str, str]]:
     """Cells for what the loop keeps, which is the method's and the kind's: every method once, on tables where it can,
     whose steps are the quickest, and every kind of data once."""
@@ -71,6 +80,12 @@ def meetings() -> list[tuple[str, str]]:
         first.setdefault((system,), (system, kind))
         first.setdefault((kind, method_class(system).couples_samples), (system, kind))
     return list(dict.fromkeys(first.values()))
+
+
+def default_encoder(system: str, kind: str) -> str:
+    """The name of the encoder that the modality would choose."""
+    dataset, cls = SAMPLES[kind](), method_class(system)
+    return modality(kind).default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
 
 
 def double(x):
@@ -94,8 +109,8 @@ def build(
     factory = views_factory(cls, m)
     taken = inspect.signature(factory).parameters
     views = factory(dataset.spec, **{k: v for k, v in (cls.view_defaults | FEW).items() if k in taken})
-    torch.manual_seed(seed)
-    name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
+    seed_step(seed, 0)
+    name = default_encoder(system, kind)
     encoder = m.encoder(name, dataset.spec, **_set_of(name, cls, encoder_options))
     scaled = cls.scaled(len(dataset.train), 8)
     method = channels_last(cls(encoder, views, **(scaled | options)))
@@ -107,8 +122,8 @@ def build(
 
 def narrow(system: str, kind: str) -> dict[str, Any]:
     """What ``build`` chooses, as options of a plan."""
-    dataset, cls, m = SAMPLES[kind](), method_class(system), modality(kind)
-    name = m.default_encoder(dataset.spec, len(dataset.train), cls.encoder_for or cls.needs)
+    cls, m = method_class(system), modality(kind)
+    name = default_encoder(system, kind)
     encoder = {"encoder.name": name} | {f"encoder.{k}": v for k, v in _set_of(name, cls, NARROW).items()}
     taken = inspect.signature(views_factory(cls, m)).parameters
     return encoder | {f"views.{k}": v for k, v in FEW.items() if k in taken}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cells import NARROW, SAMPLES, build, cells, narrow, once, representatives
+from cells import NARROW, SAMPLES, build, cells, narrow, once, representatives, with_each_encoder
 
 from anyview.methods.distillation.udi import UDI
 from anyview.targets.centre import Centre
@@ -23,9 +23,13 @@ from anyview.training.plan import make_plan
 from anyview.training.run import train
 from anyview.training.step import as_terms, plain_step, seed_step
 
+#: steps of those whose loss, of a few samples whitened together, swings for longer than 30
+LONGER = {"w-mse": 60}
+
 every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 #: for what depends on the method and on the kind of data, each for itself
 REPRESENTATIVES = representatives()
+WITH_EACH_ENCODER = with_each_encoder()
 representative = pytest.mark.parametrize(("system", "kind"), REPRESENTATIVES)
 #: for the loop around them
 in_the_loop = pytest.mark.parametrize(("system", "kind"), once())
@@ -87,11 +91,12 @@ def entropy(target: torch.Tensor, valid: torch.Tensor | None) -> float:
 
 @every_cell
 def test_loss_falls(system: str, kind: str) -> None:
-    """On new views in every step, with the encoder that the modality would choose, where the cell is a representative;
-    on the same views, which shows it in fewer steps, with a narrow one in all others."""
+    """On new views in every step where the cell is a representative, once with each encoder that a modality would
+    choose, else with a narrow one; on the same views, which shows it in fewer steps, in all other cells."""
     redraw = (system, kind) in REPRESENTATIVES
-    method, dataset = build(system, kind, encoder_options={} if redraw else NARROW)
-    n, last = (30, 5) if redraw else (8, 2)
+    chosen = (system, kind) in WITH_EACH_ENCODER
+    method, dataset = build(system, kind, encoder_options={} if chosen else NARROW)
+    n, last = (LONGER.get(system, 30), 5) if redraw else (8, 2)
     losses = steps(method, dataset.train.fetch(torch.arange(16)), n, redraw=redraw)
     filled = sum(-(-m.size // 16) for m in method.modules() if isinstance(m, Queue))
     losses = losses[filled:]  # what a queue holds before is not of this data
