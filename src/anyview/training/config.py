@@ -92,7 +92,7 @@ def check_options(
     given = {key: value for key, value in named.items() if not key.startswith("encoder.")}
     try:
         typed = _parsed(parser, given)
-    except _REFUSALS:  # which of them was it?
+    except _REFUSALS as together:  # which of them was it?
         for key, value in given.items():
             try:
                 _parsed(parser, {key: value})
@@ -105,7 +105,7 @@ def check_options(
                     else str(hint).replace("typing.", "")
                 )
                 raise InputError(f'option "{key}" of {method} takes {wanted}; got {value!r}') from error
-        raise
+        raise InputError(f"these options of {method} do not go together: {together}") from together
     for key, value in typed.items():
         config[key] = value
         if not key.startswith("training.") and type(value) is int and value < 0:
