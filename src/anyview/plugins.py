@@ -10,7 +10,8 @@ from types import ModuleType
 def modules(package: str) -> tuple[ModuleType, ...]:
     """All modules directly in a package, imported, in order of name; those that begin with ``_`` left out.
 
-    Looked for once."""
+    Looked for once.
+    """
     path = importlib.import_module(package).__path__
     names = sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
     return tuple(importlib.import_module(f"{package}.{name}") for name in names)

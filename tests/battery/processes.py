@@ -168,7 +168,6 @@ if __name__ == "__main__":
     dist.init_process_group("gloo", rank=rank, world_size=world)
     together = {case: compute(case, rank, world) for case in cases()}
     dist.destroy_process_group()
-    alone = {
-        case: compute(case, 0, 1) for case in cases()[rank::world]
-    }  # as one process would, each its share
+    # as one process would, each its share
+    alone = {case: compute(case, 0, 1) for case in cases()[rank::world]}
     torch.save((together, alone), f"{folder}/{rank}.pt")

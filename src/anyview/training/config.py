@@ -105,7 +105,10 @@ def check_options(
                     else str(hint).replace("typing.", "")
                 )
                 raise InputError(f'option "{key}" of {method} takes {wanted}; got {value!r}') from error
-        raise InputError(f"these options of {method} do not go together: {together}") from together
+        first = str(together).partition("\n")[0]
+        raise InputError(
+            f"these options of {method} do not go together, leave one out: {first}"
+        ) from together
     for key, value in typed.items():
         config[key] = value
         if not key.startswith("training.") and type(value) is int and value < 0:
@@ -119,7 +122,7 @@ _REFUSALS = (argparse.ArgumentError, TypeError, ValueError)
 
 
 def _parsed(parser: ArgumentParser, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by their full names, in the types of their options; all in one pass, of which each costs 10 ms."""
+    """Values by their full names, in the types of their options; all in one pass, for a pass is slow."""
     nested: dict[str, dict[str, Any]] = {}
     for key, value in given.items():
         section, option = key.split(".")
