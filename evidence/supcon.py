@@ -27,6 +27,7 @@ CLAIM = (
 )
 BUDGET = 25
 BATCH = 128
+TEMPERATURE = 0.1  #: of both: cosines lie as far apart as the temperature lets them
 
 
 class CrossEntropy(Method):
@@ -63,8 +64,9 @@ def geometry(embed: Callable[[Any], Tensor], data: Dataset) -> dict[str, float]:
 
 def one(budget: int, seed: int) -> Figures:
     data = cifar10(train=5600)
-    method, model = pretrained("supcon", data, seed, budget, batch_size=BATCH)
-    plain, simclr = pretrained("simclr", data, seed, budget, batch_size=BATCH)
+    shared = {"batch_size": BATCH, "temperature": TEMPERATURE}
+    method, model = pretrained("supcon", data, seed, budget, **shared)
+    plain, simclr = pretrained("simclr", data, seed, budget, **shared)
     supervised, crossed = pretrained("supcon", data, seed, budget, swap=CrossEntropy, batch_size=BATCH)
     answer = projected(supervised, crossed, supervised.classifier)(data.splits["test"])
     label = data.splits["test"].label
