@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anyview._version import __version__
 
 if TYPE_CHECKING:
-    from anyview.api import embed, evaluate, load, pretrain, resume
+    from anyview.api import compare, embed, evaluate, load, pretrain, resume
     from anyview.data import open
     from anyview.errors import InputError, RunError
     from anyview.register import systems
@@ -24,6 +24,7 @@ __all__ = [
     "Model",
     "RunError",
     "__version__",
+    "compare",
     "embed",
     "evaluate",
     "load",
@@ -39,6 +40,7 @@ _HOMES = {
     "load": "anyview.api",
     "embed": "anyview.api",
     "evaluate": "anyview.api",
+    "compare": "anyview.api",
     "open": "anyview.data",
     "systems": "anyview.register",
     "Model": "anyview.training.model",

@@ -1,4 +1,4 @@
-"""The few public functions: pretrain, resume, load, embed, evaluate."""
+"""The few public functions: pretrain, resume, load, embed, evaluate, compare."""
 
 import json
 from collections.abc import Sequence
@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from anyview.errors import InputError
+from anyview.errors import InputError, RunError
+from anyview.evaluation.contest import Contest, begin, make_contest, run_contest
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import evaluate as _evaluate
+from anyview.evaluation.standing import Standing, standing
+from anyview.evaluation.verdict import verdict
 from anyview.files import write_json, write_text
+from anyview.modalities import modality as modality_of
+from anyview.report.comparison import write_comparison
 from anyview.report.html import write_report
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, plan_from_config
-from anyview.training.run import new_run_folder, read_config, read_spec, train
+from anyview.training.run import new_run_folder, read_config, read_spec, slug, train
 
 
 def pretrain(
@@ -126,10 +131,106 @@ def evaluate(
     )
 
 
-def keep_evaluation(run: Path, results: Sequence[Result], verdict: str) -> Path:
+def compare(
+    data: Any,
+    *,
+    methods: Sequence[str],
+    minutes: float | None = None,
+    epochs: int | None = None,
+    seeds: int = 3,
+    encoder: str | None = None,
+    protocols: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    modality: str | None = None,
+    label: str | None = None,
+    size: int | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Standing:
+    """Pretrains several methods alike and says which one, how sure, and at what cost.
+
+    All have the same data, splits, encoder, budget and protocols. What is done is kept in the folder, so the same
+    call goes on after an interruption; methods and seeds may be added.
+
+    Args:
+        data: labelled data, or pairs; see ``anyview.open``. Without a test split a fifth is held out first.
+        methods: names of systems of kind method.
+        minutes: wall-clock time of each run; or
+        epochs: passes of each run over the samples.
+        seeds: runs of each method.
+        encoder: of all methods; None takes the modality's default.
+        protocols: see ``evaluate``; ``linear``, else the first one, decides.
+        out: folder; None makes ``runs/compare-DATA``.
+        quiet: print nothing.
+        **options: of all methods (``batch_size=64``), or of one: ``simclr__temperature=0.2``.
+
+    Raises:
+        InputError: for anything that cannot work, before anything is written.
+    """
+    contest = make_contest(
+        data,
+        methods,
+        seeds=seeds,
+        minutes=minutes,
+        epochs=epochs,
+        encoder=encoder,
+        protocols=protocols,
+        modality_name=modality,
+        label=label,
+        size=size,
+        options={k.replace("__", "."): v for k, v in options.items()},
+    )
+    return run_comparison(contest, contest_folder(contest, out), console=Console(quiet=quiet))
+
+
+def contest_folder(contest: Contest, out: str | Path | None = None) -> Path:
+    """``out``, or the first of ``runs/compare-DATA``, ``-2``, ... that is free or holds this very comparison."""
+    if out is not None:
+        begin(contest, Path(out))
+        return Path(out)
+    stem, n = Path("runs") / f"compare-{slug(contest.dataset.name)}", 1
+    while True:
+        folder = stem if n == 1 else stem.with_name(f"{stem.name}-{n}")
+        try:
+            begin(contest, folder)
+            return folder
+        except InputError:
+            if not folder.exists():
+                raise
+        n += 1
+
+
+def run_comparison(contest: Contest, folder: Path, *, console: Console, command: str = "") -> Standing:
+    """Trains and judges what is missing; ``compare.json`` and ``compare.html`` are made anew after every run.
+
+    Raises:
+        RunError: when every run failed.
+    """
+
+    def keep() -> Standing | None:
+        table = standing(folder, contest.methods, contest.seeds)
+        if table is not None:
+            write_json(folder / "compare.json", table.record())
+            write_comparison(table)
+        return table
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    raw_name = modality_of(contest.dataset.modality).raw_name
+    for run, results in run_contest(contest, folder, console=console, say=say, command=command):
+        keep_evaluation(run, results, verdict(results, read_health(run), raw_name=raw_name))
+        keep()
+    table = keep()
+    if table is None:
+        raise RunError(f"every run failed; the reasons stand in {folder}/*/seed-*/failed.txt")
+    return table
+
+
+def keep_evaluation(run: Path, results: Sequence[Result], said: str) -> Path:
     """Writes ``evaluation.json`` and ``verdict.txt`` into a run and makes its report again."""
     write_json(run / "evaluation.json", [r.record() for r in results])
-    write_text(run / "verdict.txt", verdict + "\n")
+    write_text(run / "verdict.txt", said + "\n")
     return write_report(run)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from anyview.errors import InputError, nearest
+from anyview.training.config import parse_text
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +40,15 @@ class Parser(argparse.ArgumentParser):
         guess = nearest(name, [s for a in self._actions for s in a.option_strings if s.startswith("--")])
         hint = f'; did you mean "{guess}"?' if guess else ""
         return f'no option "{name}" for anyview {self.command}{hint} (--help lists all)'
+
+
+def setting(pair: str) -> tuple[str, Any]:
+    """Name and value of one ``--set NAME=VALUE``."""
+    name, equals, value = pair.partition("=")
+    if not equals:
+        raise InputError(f"--set takes NAME=VALUE, such as temperature=0.2; got {pair!r}")
+    section, dot, option = name.strip().rpartition(".")
+    return section + dot + option.replace("-", "_"), parse_text(value)
 
 
 def console(json: bool = False) -> Console:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from anyview.api import read_health
-from anyview.cli.common import Parser, console, say_lines
+from anyview.cli.common import Parser, console, say_lines, setting
 from anyview.errors import InputError
 from anyview.modalities import modality
 from anyview.report.html import write_report
@@ -148,13 +148,10 @@ def _options(p: Parser, found: argparse.Namespace, rest: list[str]) -> dict[str,
             value = rest.pop(0)
         pairs.append(f"{name}={value}")
     for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set takes NAME=VALUE, such as temperature=0.2; got {pair!r}")
-        name = name.strip().replace("-", "_")
+        name, value = setting(pair)
         if "." not in name:  # what the file says of the same option gives way
             options = {k: v for k, v in options.items() if k.rpartition(".")[2] != name}
-        options[name] = parse_text(value)
+        options[name] = value
     return options
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 import anyview.data as data_room
@@ -14,6 +15,7 @@ from anyview.evaluation import pairs
 from anyview.evaluation.features import Features, Split
 from anyview.evaluation.protocols import PROTOCOLS, judge, predicted, ranked
 from anyview.evaluation.result import SUPERVISED, Figure, Result, with_supervised
+from anyview.evaluation.verdict import BASELINES
 from anyview.training.model import Model
 from anyview.training.supervised import train_supervised
 
@@ -26,6 +28,7 @@ def evaluate(
     protocols: Sequence[str] | None = None,
     label: str | None = None,
     supervised: bool = False,
+    beside: Sequence[str] = BASELINES,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
@@ -44,6 +47,7 @@ def evaluate(
             samples with fractions, and else those of the modality.
         label: name of the column with labels.
         supervised: also train the encoder from scratch with the labels.
+        beside: what else is judged: ``untrained``, ``raw``, both or neither.
         seed: of draws, of the held-out samples, and of the untrained encoder.
         say: told what is being done.
 
@@ -61,12 +65,15 @@ def evaluate(
             f"{fitted[0]} needs samples to fit on; there is only a test split. Give train data too."
         )
     say("embedding")
-    models = {"pretrained": model, "untrained": model.untrained(splits.get("train", splits["test"]), seed)}
+    models = {"pretrained": model}
+    if "untrained" in beside:
+        models["untrained"] = model.untrained(splits.get("train", splits["test"]), seed)
+    raw = "raw" in beside
     rows: dict[str, list[Result]] = {}
     if len(fitted) < len(protocols):
-        rows = judge_pairs([name for name in protocols if name not in PROTOCOLS], models, splits, seed)
+        rows = judge_pairs([name for name in protocols if name not in PROTOCOLS], models, splits, seed, raw)
     if fitted:
-        features = represent(models, splits)
+        features = represent(models, splits, raw)
         say("judging")
         rows |= {name: judge(features, [name], seed) for name in fitted}
     results = [result for name in protocols for result in rows[name]]
@@ -91,23 +98,24 @@ def default_protocols(model: Model, test: Source) -> Sequence[str]:
     return ["regression"] if fractions else model.modality.protocols
 
 
-def represent(models: dict[str, Model], splits: dict[str, Source]) -> dict[str, Features]:
-    """Features of every model, and raw ones, of samples that can be read.
+def represent(models: dict[str, Model], splits: dict[str, Source], raw: bool = True) -> dict[str, Features]:
+    """Features of every model, and raw ones unless they are left out, of samples that can be read.
 
     Pairs of one kind are classified by the difference and the product of their sides; pairs of two kinds (an
     image and its caption) as their encoder embeds both.
     """
     model, train = models["pretrained"], splits["train"]
     embeds: dict[str, Callable[[Source], Tensor]] = {n: one.embed_source for n, one in models.items()}
-    raw = model.raw_sides(train) if model.alike(train) else None
-    if raw is None:
-        embeds["raw"] = model.raw(train)
-    else:
+    if alike := model.alike(train):
         embeds = {n: partial(_compared, one.embed_sides) for n, one in models.items()}
-        embeds["raw"] = partial(_compared, raw)
+    if raw:
+        sides = model.raw_sides(train) if alike else None
+        embeds["raw"] = model.raw(train) if sides is None else partial(_compared, sides)
     found = {name: {n: embed(s) for n, s in splits.items()} for name, embed in embeds.items()}
-    # a file may vanish after it was listed
-    read = {n: x.isfinite().all(1) for n, x in found["raw"].items()}
+    # a file may vanish after it was listed: then nothing has features of it; of one alone it cannot be told
+    read = {n: torch.stack([x[n].isfinite().all(1) for x in found.values()]).any(0) for n in splits}
+    if len(found) == 1:
+        read = {n: torch.ones_like(kept) for n, kept in read.items()}
     return {
         name: Features(**{n: Split(x[read[n]], _kept(splits[n].label, read[n])) for n, x in parts.items()})
         for name, parts in found.items()
@@ -119,7 +127,7 @@ def _compared(embed: Callable[[Source], tuple[Tensor, Tensor]], source: Source) 
 
 
 def judge_pairs(
-    protocols: Sequence[str], models: dict[str, Model], splits: dict[str, Source], seed: int
+    protocols: Sequence[str], models: dict[str, Model], splits: dict[str, Source], seed: int, raw: bool = True
 ) -> dict[str, list[Result]]:
     """Rows of protocols of pairs on the test split.
 
@@ -142,8 +150,8 @@ def judge_pairs(
                 "zeroshot needs labels with names, and pairs whose second side is text. Leave out zeroshot."
             )
         rows["zeroshot"] = pairs.zeroshot(named, test.label, seed)
-    if (raw := model.raw_sides(splits.get("train", test))) is not None:
-        sides["raw"] = pairs.Sides(*raw(test))
+    if raw and (features_of := model.raw_sides(splits.get("train", test))) is not None:
+        sides["raw"] = pairs.Sides(*features_of(test))
     if "sts" in protocols:
         rows["sts"] = pairs.sts(sides, test.label, seed)
     if "retrieval" in protocols:

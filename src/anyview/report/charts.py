@@ -7,7 +7,7 @@ page's style sheet, so that one drawing serves light, dark and paper. A unit is 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,11 +19,12 @@ MOST_POINTS = 500  # a line of more points is averaged in bins: nobody sees more
 
 @dataclass(frozen=True)
 class Line:
-    """One curve; points that are not finite interrupt it. ``style``: main, or faint for what lies behind."""
+    """One curve; points that are not finite interrupt it. ``style``: main, faint for what lies behind, or s0 ... s9
+    to tell several apart."""
 
     x: Float[np.ndarray, " points"]
     y: Float[np.ndarray, " points"]
-    style: Literal["main", "faint"] = "main"
+    style: str = "main"
 
 
 @dataclass(frozen=True)

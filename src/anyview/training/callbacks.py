@@ -90,6 +90,8 @@ class Ending(pl.Callback):
                 self._previous[number] = signal.signal(number, stop)
         except ValueError:  # not in the main thread: whoever started the thread handles signals
             pass
+        if module.budget.done(trainer.global_step):  # ended between its last step and its encoder
+            trainer.should_stop = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         over = self.interrupted is not None or self.metrics.stop or module.budget.done(trainer.global_step)
@@ -171,7 +173,7 @@ class Metrics(pl.Callback):
             self.health.load_state(state_dict)
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
+        self._window = (module.budget.elapsed, trainer.global_step, self.loader.wait_seconds)
         if trainer.is_global_zero and self.path.exists():
             with self.path.open(newline="") as f:
                 reader = csv.DictReader(f)
@@ -189,7 +191,7 @@ class Metrics(pl.Callback):
         self._log(trainer, module)
 
     def _log(self, trainer: pl.Trainer, module: Pretraining) -> None:
-        now, (then, step, waited) = time.monotonic(), self._window
+        now, (then, step, waited) = module.budget.elapsed, self._window
         seconds, wait = now - then, self.loader.wait_seconds - waited
         row = {
             "step": trainer.global_step,
@@ -201,10 +203,10 @@ class Metrics(pl.Callback):
             "wait": round(wait / max(seconds, 1e-9), 4),
         }
         module.row = {}
-        if self.health is not None and now - self._health_at > 50 * self._health_cost:
+        if self.health is not None and time.monotonic() - self._health_at > 50 * self._health_cost:
             row |= self._watch(trainer, module)
         self.row = {**self.row, **row}
-        self._window = (time.monotonic(), trainer.global_step, self.loader.wait_seconds)
+        self._window = (module.budget.elapsed, trainer.global_step, self.loader.wait_seconds)
         if trainer.is_global_zero:
             self._append(row)
             if trainer.logger is not None:

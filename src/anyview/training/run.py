@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from anyview.training.progress import Progress
 class Interrupted(Exception):
     """The run was asked to stop and has saved everything; ``step`` is where it goes on."""
 
-    def __init__(self, run: Path, step: int) -> None:
-        super().__init__(f"interrupted: saved at step {step:,}. Continue with: anyview resume {run}")
+    def __init__(self, run: Path, step: int, command: str = "") -> None:
+        command = command or f"anyview resume {run}"
+        super().__init__(f"interrupted: saved at step {step:,}. Continue with: {command}")
         self.run, self.step = run, step
 
 
@@ -50,7 +52,7 @@ def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
             raise InputError("several processes need one run folder; name it with --out")
         return Path(told)
     if out is None:
-        stem = Path("runs") / f"{method}-{_slug(data_name)}"
+        stem = Path("runs") / f"{method}-{slug(data_name)}"
         path, n = stem, 1
         while path.exists():
             n += 1
@@ -75,13 +77,21 @@ def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
     return path
 
 
-def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool = False) -> Model:
+def train(
+    plan: Plan,
+    run: Path,
+    *,
+    console: Console | None = None,
+    resume: bool = False,
+    beside: Sequence[pl.Callback] = (),
+) -> Model:
     """Trains to the end of the budget and returns the encoder, which then also lies in ``run/encoder``.
 
     Args:
         plan: from ``make_plan`` or ``plan_from_config``.
         run: an empty folder, or one with a checkpoint when ``resume``.
         console: where progress is shown; None is silent.
+        beside: what else happens around the steps.
 
     Raises:
         RunError: when numbers go bad, the disk is full, or the run collapsed and was told to stop then.
@@ -99,7 +109,9 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     training, method = plan.training, plan.method
     if plan.device.type == "cpu":
         keep_freed_memory()
-    channels_last(method.to(plan.device))
+    channels_last(
+        method.to(plan.device)
+    ).train()  # whoever looked at its encoder before may have left it in eval
     loader = Loader(
         plan.source,
         plan.batch_size,
@@ -124,9 +136,8 @@ def train(plan: Plan, run: Path, *, console: Console | None = None, resume: bool
     relabel = Relabel(plan.source, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch)
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
     ending = Ending(checkpoints, metrics)
-    trainer = _trainer(
-        plan, run, [relabel, metrics, checkpoints, ending, Progress(console, metrics, plan.modality.unit)]
-    )
+    shown = Progress(console, metrics, plan.modality.unit)
+    trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, shown])
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     except OSError as error:
@@ -278,5 +289,6 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     )
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as part of a path."""
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.") or "data"

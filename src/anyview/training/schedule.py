@@ -19,6 +19,10 @@ class Budget:
     def start(self) -> None:
         self._started = time.monotonic()
 
+    def pause(self, seconds: float) -> None:
+        """Leaves out the last so many seconds, in which something else than training was done."""
+        self.elapsed_before -= seconds
+
     @property
     def elapsed(self) -> float:
         """Seconds of training so far."""
