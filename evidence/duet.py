@@ -9,7 +9,7 @@ from anyview.data import open as open_data
 from anyview.data.loader import batches
 from anyview.data.source import Dataset, Source
 from anyview.evaluation.features import Split
-from anyview.evaluation.protocols import PROTOCOLS
+from anyview.evaluation.protocols.linear import Linear
 from anyview.methods.base import Method
 from anyview.methods.contrastive.simclr import SimCLR
 from anyview.training.model import Model
@@ -68,7 +68,7 @@ def trained_to_read(model: Model, data: Dataset, seed: int) -> float:
         h, parameter = turned(model, data.splits[name], seed)
         found[name] = Split(h[0], bin_of(parameter[0])), parameter[0]
     features = {name: split for name, (split, _) in found.items()}
-    linear = PROTOCOLS["linear"]["linear"](features["train"], features["validation"], seed)
+    linear = Linear(features["train"], features["validation"], seed)
     return near(linear(features["test"].x)[0], found["test"][1])
 
 

@@ -10,7 +10,7 @@ import torch
 from anyview.data import open as open_data
 from anyview.data.readers.image_text import PairSource
 from anyview.data.source import Dataset, Source
-from anyview.evaluation.pairs import rank_of_other
+from anyview.evaluation.protocols.retrieval import rank_of_other
 from anyview.training.model import Model
 from evidence.common import Check, Evidence, Figures, Headline, over_seeds, pretrained
 

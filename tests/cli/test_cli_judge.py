@@ -47,7 +47,8 @@ def test_json_has_the_shape_other_programs_rely_on(here: Path, capsys: pytest.Ca
         assert (result["metric"], result["split"]) == ("accuracy", "test")
         assert set(result["figures"]) == {"pretrained", "untrained", "raw"}
         for figure in result["figures"].values():
-            assert set(figure) == {"mean", "std", "n"}
+            assert set(figure) == {"mean", "std", "n", "low", "high"}
+            assert figure["low"] <= figure["mean"] <= figure["high"]
             assert 0 <= figure["mean"] <= 1
             assert math.isfinite(figure["std"])
             assert isinstance(figure["n"], int)

@@ -139,13 +139,13 @@ def test_the_modality_of_contributing_carries_a_run(tmp_path: Path) -> None:
 
 def test_the_protocol_of_contributing_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "centroid.py"
-    path.write_text(files(CONTRIBUTING)["src/anyview/evaluation/centroid.py"])
+    path.write_text(files(CONTRIBUTING)["src/anyview/evaluation/protocols/centroid.py"])
     spec = importlib.util.spec_from_file_location("centroid", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setitem(protocols.PROTOCOLS, "centroid", {"centroid": module.Centroid})
+    monkeypatch.setitem(protocols.PROTOCOLS, "centroid", module.PROTOCOL)
 
     label = torch.arange(90) % 3
     apart = torch.nn.functional.one_hot(label, 3).float() + 0.05 * torch.randn(90, 3)

@@ -8,12 +8,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from anyview.errors import InputError
-from anyview.evaluation import knn as knn_module
 from anyview.evaluation.features import Labelled, standardiser
-from anyview.evaluation.fewshot import DRAWS, FewShot, draw
-from anyview.evaluation.knn import KNN
-from anyview.evaluation.linear import PENALTIES, Linear
 from anyview.evaluation.logistic import SoftmaxRegression
+from anyview.evaluation.protocols import knn as knn_module
+from anyview.evaluation.protocols.fewshot import DRAWS, FewShot, draw
+from anyview.evaluation.protocols.knn import KNN
+from anyview.evaluation.protocols.linear import PENALTIES, Linear
 
 
 def blobs(samples: int = 300, dim: int = 12, classes: int = 4, apart: float = 1.0, seed: int = 0) -> Labelled:
@@ -177,7 +177,7 @@ def test_fewshot_is_scikit_learns_on_the_same_draw():
 def test_draws_solved_in_blocks_are_the_same(monkeypatch):
     train, new = blobs(200, apart=0.7), blobs(100, apart=0.7, seed=1)
     whole = FewShot(train, new, shots=5)(new.x)
-    monkeypatch.setattr("anyview.evaluation.fewshot.BLOCK", 20 * 12 * 3)
+    monkeypatch.setattr("anyview.evaluation.protocols.fewshot.BLOCK", 20 * 12 * 3)
     parts = FewShot(train, new, shots=5)
     assert len(parts.layers) == 7
     assert (parts(new.x) == whole).double().mean() > 0.99

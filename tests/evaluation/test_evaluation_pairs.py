@@ -10,11 +10,29 @@ import anyview as av
 from anyview.data.source import Dataset, MemorySource, Source
 from anyview.errors import InputError
 from anyview.evaluation import pairs
-from anyview.evaluation.pairs import Sides, rank_of_other, retrieval, sts, zeroshot
+from anyview.evaluation.pairs import Sides, check_finite
+from anyview.evaluation.protocols import judge_pairs
+from anyview.evaluation.protocols import retrieval as retrieval_module
+from anyview.evaluation.protocols.base import PairCase
+from anyview.evaluation.protocols.retrieval import rank_of_other
+from anyview.evaluation.result import Result
 from anyview.evaluation.verdict import verdict
 from anyview.modalities.base import Modality
 from anyview.report.tables import results_markdown
 from anyview.training.model import Model
+
+
+def sts(sides: dict[str, Sides], score: Tensor | None) -> list[Result]:
+    return judge_pairs({name: PairCase(s) for name, s in sides.items()}, ["sts"], score)["sts"]
+
+
+def retrieval(sides: dict[str, Sides], names: tuple[str, str] = ("first", "second")) -> list[Result]:
+    return judge_pairs({name: PairCase(s, names) for name, s in sides.items()}, ["retrieval"])["retrieval"]
+
+
+def zeroshot(named: dict[str, tuple[Tensor, Tensor]], label: Tensor) -> list[Result]:
+    cases = {name: PairCase(Sides(x, x), words=words) for name, (x, words) in named.items()}
+    return judge_pairs(cases, ["zeroshot"], label)["zeroshot"]
 
 
 def couples(n: int = 120, dim: int = 6, noise: float = 0.6, seed: int = 0) -> Sides:
@@ -74,7 +92,7 @@ def slow_ranks(queries: Tensor, candidates: Tensor) -> np.ndarray:
 @pytest.mark.parametrize("block", [2**24, 1000])
 @pytest.mark.parametrize("seed", range(4))
 def test_ranks_are_those_of_the_whole_matrix_whatever_the_block(monkeypatch, seed, block):
-    monkeypatch.setattr(pairs, "BLOCK", block)  # 8 queries at a time
+    monkeypatch.setattr(retrieval_module, "BLOCK", block)  # 8 queries at a time
     sides = couples(seed=seed)
     for queries, candidates in ((sides.first, sides.second), (sides.second, sides.first)):
         expected = slow_ranks(queries, candidates)
@@ -128,7 +146,7 @@ def test_pairs_that_cannot_be_judged():
     with pytest.raises(
         InputError, match=r'"pretrained" is not finite .* in 1 of 120 test pairs, first pair 17'
     ):
-        retrieval({"raw": couples(), "pretrained": broken})
+        check_finite("pretrained", broken)
 
 
 # ---------------------------------------------------------------- classes by their names

@@ -10,9 +10,10 @@ from sklearn.preprocessing import StandardScaler
 
 from anyview.errors import InputError
 from anyview.evaluation.features import Aimed, Features, Labelled, Split
-from anyview.evaluation.linear import Linear, Ranking
 from anyview.evaluation.protocols import judge
-from anyview.evaluation.ridge import PENALTIES, Ridge, ridge_path
+from anyview.evaluation.protocols.auc import Ranking
+from anyview.evaluation.protocols.linear import Linear
+from anyview.evaluation.protocols.regression import PENALTIES, Ridge, ridge_path
 
 
 def line(samples: int, dim: int = 10, noise: float = 0.5, seed: int = 0) -> Aimed:

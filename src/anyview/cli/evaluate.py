@@ -5,7 +5,6 @@ from pathlib import Path
 
 from anyview.api import keep_evaluation, read_health
 from anyview.cli.common import Parser, console, say_lines
-from anyview.evaluation.pairs import PAIRED
 from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
@@ -23,7 +22,7 @@ def run(args: list[str]) -> int:
         "--protocol",
         nargs="+",
         metavar="NAME",
-        help=f"of {', '.join([*PROTOCOLS, *PAIRED])} (default: what suits the labels)",
+        help=f"of {', '.join(PROTOCOLS)} (default: what suits the labels)",
     )
     p.add_argument("--label", help="column with labels")
     p.add_argument(

@@ -245,7 +245,8 @@ class Watch:
         x = {name: embed(part) for name, part in self.parts.items()}
         if not all(rows.isfinite().all() for rows in x.values()):
             return None
-        features = Features(**{name: Split(x[name], part.label) for name, part in self.parts.items()})
+        train, choose, test = (Split(x[name], part.label) for name, part in self.parts.items())
+        features = Features(train, choose, test)
         return judge({"it": features}, (self.protocol,))[0].figures["it"].mean
 
     def levels(self, model: Model, seed: int) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
 """One representation of a dataset, cut into the three splits of an evaluation."""
 
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from anyview.data.source import Source
 from anyview.errors import InputError
+from anyview.training.model import Model
 
 FRACTIONS = "Make them whole numbers, or take the protocol regression."
 
@@ -16,10 +19,12 @@ FRACTIONS = "Make them whole numbers, or take the protocol regression."
 @dataclass(frozen=True)
 class Split:
     """Embeddings and their labels: classes, whole numbers, below 0 where the sample has none; or targets of a
-    regression, fractions, NaN where it has none."""
+    regression, fractions, NaN where it has none. ``source`` holds the samples themselves, where they are at
+    hand."""
 
     x: Float[Tensor, "samples features"]
     label: Shaped[Tensor, "labels"] | None
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Labelled:
 
     x: Float[Tensor, "samples features"]
     label: Int[Tensor, "samples"]
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,26 @@ class Aimed:
 
     x: Float[Tensor, "samples features"]
     label: Float[Tensor, "samples"]
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
 class Features:
     """The splits of one representation.
 
-    A protocol is given ``train`` to fit on and ``validation`` to choose on, and returns a function of ``x``
-    alone; ``test.label`` is read once, after that function has answered. No choice can depend on it.
+    A protocol is given ``train`` to fit on, ``validation`` to choose on and ``test.x`` to answer for;
+    ``test.label`` is read once, after it has answered. No choice can depend on it.
+
+    Attributes:
+        model: what embeds; None for raw features and vectors made elsewhere.
+        embed: makes this representation of other samples; None for vectors made elsewhere.
     """
 
     train: Split
     validation: Split
     test: Split
+    model: Model | None = None
+    embed: Callable[[Source], Tensor] | None = None
 
     def splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
@@ -67,7 +80,7 @@ def labelled(name: str, features: Features) -> tuple[Labelled, Labelled, Labelle
         if label.is_floating_point():
             raise InputError(f"evaluate needs classes; the {part} labels are {label.dtype}. {FRACTIONS}")
         keep = _known(part, label >= 0)
-        found.append(Labelled(split.x[keep].float(), label[keep].long()))
+        found.append(Labelled(split.x[keep].float(), label[keep].long(), _taken(split, keep)))
     train, validation, test = found
     classes = train.label.unique()
     if len(classes) < 2:
@@ -101,7 +114,7 @@ def aimed(name: str, features: Features) -> tuple[Aimed, Aimed, Aimed]:
                 "Name another column with --label, or take another protocol."
             )
         keep = _known(part, label.isfinite())
-        found.append(Aimed(split.x[keep].float(), label[keep].float()))
+        found.append(Aimed(split.x[keep].float(), label[keep].float(), _taken(split, keep)))
         first = float(found[-1].label[0])
         if part != "validation" and (found[-1].label == first).all():
             raise InputError(
@@ -137,6 +150,19 @@ def _known(part: str, keep: Tensor) -> Tensor:
             "Name them with --label, or give more samples."
         )
     return keep
+
+
+def _taken(split: Split, keep: Tensor) -> Source | None:
+    return None if split.source is None else split.source.take(keep.nonzero()[:, 0])
+
+
+def unlabelled(source: Source | None) -> Source | None:
+    """The same samples without their labels."""
+    if source is None:
+        return None
+    part = copy.copy(source)
+    part.label = None
+    return part
 
 
 def standardiser(x: Float[Tensor, "samples features"]) -> Callable[[Tensor], Tensor]:

@@ -7,18 +7,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Shaped
+from scipy.special import stdtrit
 from torch import Tensor
 
 from anyview.evaluation.metrics import Metric, metric
+from anyview.evaluation.words import words
 
 RESAMPLES = 200
-TITLES = {
-    "linear": "all labels, linear",
-    "knn": "nearest neighbours",
-    "auc": "linear, ROC-AUC",
-    "sts": "similarity of pairs",
-    "zeroshot": "by names of classes",
-}
+COVERAGE = 0.95  #: of intervals
 
 
 @dataclass(frozen=True)
@@ -30,17 +26,27 @@ class Figure:
         std: its spread. Few-shot: standard deviation over draws of the labelled samples. One fit on all
             labels: sampling error of the test split (standard deviation over bootstrap resamples of it).
         n: number of draws or resamples behind ``std``.
+        low: lower end of the 95% interval, None where there is none. Over draws or seeds: Student's t of the mean.
+            One fit: percentiles of the resamples.
+        high: its upper end.
     """
 
     mean: float
     std: float
     n: int
+    low: float | None = None
+    high: float | None = None
 
     @staticmethod
     def over(values: Shaped[Tensor, "n"]) -> "Figure":
-        """Mean and standard deviation of one value a draw or seed."""
-        values = values.double()
-        return Figure(float(values.mean()), float(values.std()) if len(values) > 1 else 0.0, len(values))
+        """Mean and standard deviation of one value a draw or seed; the interval is that of the mean."""
+        values, n = values.double(), len(values)
+        mean = float(values.mean())
+        if n < 2:
+            return Figure(mean, 0.0, n)
+        std = float(values.std())
+        half = float(stdtrit(n - 1, (1 + COVERAGE) / 2)) * std / math.sqrt(n)
+        return Figure(mean, std, n, mean - half, mean + half)
 
     @staticmethod
     def bootstrap(correct: Shaped[Tensor, "samples"], seed: int = 0) -> "Figure":
@@ -64,7 +70,15 @@ class Figure:
             pick = torch.randint(samples, (samples,), generator=draw)
             found.append(statistic(*(value[pick] for value in values)))
         kept = torch.tensor([value for value in found if value == value], dtype=torch.float64)
-        return Figure(statistic(*values), float(kept.std()) if len(kept) > 1 else 0.0, RESAMPLES)
+        if len(kept) < 2:
+            return Figure(statistic(*values), 0.0, RESAMPLES)
+        low, high = kept.quantile(kept.new_tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])).tolist()
+        return Figure(statistic(*values), float(kept.std()), RESAMPLES, low, high)
+
+    def record(self) -> dict[str, Any]:
+        """As ``evaluate --json`` prints it; without an interval where there is none."""
+        found = {"mean": self.mean, "std": self.std, "n": self.n}
+        return found if self.low is None else found | {"low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True)
@@ -82,22 +96,31 @@ class Result:
             "protocol": self.protocol,
             "metric": self.metric,
             "split": self.split,
-            "figures": {name: {"mean": f.mean, "std": f.std, "n": f.n} for name, f in self.figures.items()},
+            "figures": {name: figure.record() for name, figure in self.figures.items()},
         }
 
     @staticmethod
     def from_record(record: dict[str, Any]) -> "Result":
         """The result that ``record()`` was made from; other keys are ignored."""
-        figures = {k: Figure(f["mean"], f["std"], f["n"]) for k, f in record["figures"].items()}
+        figures = {
+            k: Figure(f["mean"], f["std"], f["n"], f.get("low"), f.get("high"))
+            for k, f in record["figures"].items()
+        }
         return Result(record["protocol"], record["metric"], record["split"], figures)
 
     def error(self, name: str) -> float:
         """Standard error of a mean.
 
-        Few-shot: of the mean over draws, on this test split. Otherwise the spread is one already.
+        Of several draws: of the mean over them, on this test split. Otherwise the spread is one already.
         """
         figure = self.figures[name]
-        return figure.std / math.sqrt(figure.n) if self.protocol.startswith("fewshot") else figure.std
+        return figure.std / math.sqrt(figure.n) if self.draws else figure.std
+
+    @property
+    def draws(self) -> str:
+        """What was drawn several times, such as labels; empty where ± is the sampling error of test."""
+        found = words(self.protocol)
+        return found.draws if found else ""
 
     @property
     def measure(self) -> Metric:
@@ -129,16 +152,17 @@ class Result:
     @property
     def title(self) -> str:
         """The protocol as a row of a table names it, such as ``5 labels a class``."""
-        name, _, rest = self.protocol.partition("-")
-        if name == "fewshot":
-            return f"{rest} label{'' if rest == '1' else 's'} a class"
-        if name == "retrieval":
-            return f"{rest.replace('-', ' → ')}, {self.measure.title}"
-        if name == "forecast":
-            return f"next {rest} steps, {self.measure.title}"
-        if name == "regression":
-            return f"ridge regression, {self.measure.title}"
-        return TITLES.get(self.protocol, self.protocol)
+        found = words(self.protocol, self.measure.title)
+        return found.title if found else self.protocol
+
+    @property
+    def place(self) -> str:
+        """The protocol as the end of a sentence, such as ``with 5 labels a class``."""
+        found = words(self.protocol, self.measure.title)
+        if found is None:
+            return f"with {self.protocol}"
+        told = found.several and self.measure.percent  # other units are named beside the figure
+        return f"in {self.measure.title} {found.place}" if told else found.place
 
 
 #: rows that the network trained with the labels stands in

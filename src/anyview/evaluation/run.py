@@ -13,7 +13,10 @@ from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, unknown
 from anyview.evaluation import pairs
 from anyview.evaluation.features import Features, Split
-from anyview.evaluation.protocols import PROTOCOLS, judge, predicted, ranked
+from anyview.evaluation.protocols import PROTOCOLS, judge_each, judge_pairs
+from anyview.evaluation.protocols.auc import ranked
+from anyview.evaluation.protocols.base import PairCase
+from anyview.evaluation.protocols.regression import errors
 from anyview.evaluation.result import SUPERVISED, Figure, Result, with_supervised
 from anyview.evaluation.verdict import BASELINES
 from anyview.training.model import Model
@@ -41,10 +44,9 @@ def evaluate(
         train: data with labels, or pairs: all its splits, or the training split when ``test`` is given. Without
             a test split a fifth of the samples is held out for it.
         test: data with labels that nothing is chosen on.
-        protocols: of ``fewshot``, ``linear``, ``knn``, ``auc`` (labels are classes), ``regression`` (labels are
-            fractions), ``sts`` (pairs with a score), ``retrieval`` and ``zeroshot`` (pairs). None takes
-            ``sts`` for pairs with scores, ``retrieval`` for pairs without label, ``regression`` for single
-            samples with fractions, and else those of the modality.
+        protocols: names of files in ``evaluation/protocols``. None takes ``sts`` for pairs with scores,
+            ``retrieval`` for pairs without label, ``regression`` for single samples with fractions, and else
+            those of the modality.
         label: name of the column with labels.
         supervised: also train the encoder from scratch with the labels.
         beside: what else is judged: ``untrained``, ``raw``, both or neither.
@@ -55,11 +57,12 @@ def evaluate(
         InputError: when labels are missing or the data cannot be read as what the encoder was trained on.
     """
     for name in protocols or ():
-        if name not in PROTOCOLS and name not in pairs.PAIRED:
-            raise unknown("protocol", name, [*PROTOCOLS, *pairs.PAIRED])
+        if name not in PROTOCOLS:
+            raise unknown("protocol", name, PROTOCOLS)
     splits = open_splits(model, train, test, label=label, seed=seed)
     protocols = list(dict.fromkeys(protocols or default_protocols(model, splits["test"])))
-    fitted = [name for name in protocols if name in PROTOCOLS]
+    paired = [name for name in protocols if PROTOCOLS[name].paired]
+    fitted = [name for name in protocols if name not in paired]
     if fitted and "train" not in splits:
         raise InputError(
             f"{fitted[0]} needs samples to fit on; there is only a test split. Give train data too."
@@ -70,12 +73,13 @@ def evaluate(
         models["untrained"] = model.untrained(splits.get("train", splits["test"]), seed)
     raw = "raw" in beside
     rows: dict[str, list[Result]] = {}
-    if len(fitted) < len(protocols):
-        rows = judge_pairs([name for name in protocols if name not in PROTOCOLS], models, splits, seed, raw)
+    if paired:
+        cases = pair_cases(paired, models, splits, raw)
+        rows |= judge_pairs(cases, paired, splits["test"].label, seed)
     if fitted:
         features = represent(models, splits, raw)
         say("judging")
-        rows |= {name: judge(features, [name], seed) for name in fitted}
+        rows |= judge_each(features, fitted, seed)
     results = [result for name in protocols for result in rows[name]]
     if supervised and any(name in SUPERVISED for name in fitted):
         if model.pairs(splits["train"]):
@@ -115,9 +119,14 @@ def represent(models: dict[str, Model], splits: dict[str, Source], raw: bool = T
     # a file may vanish after it was listed: then nothing has features of it; of one alone it cannot be told
     read = {n: torch.stack([x[n].isfinite().all(1) for x in found.values()]).any(0) for n in splits}
     if len(found) == 1:
-        read = {n: torch.ones_like(kept) for n, kept in read.items()}
+        read = {n: torch.ones_like(rows) for n, rows in read.items()}
+    kept = {n: s.take(read[n].nonzero()[:, 0]) for n, s in splits.items()}
     return {
-        name: Features(**{n: Split(x[read[n]], _kept(splits[n].label, read[n])) for n, x in parts.items()})
+        name: Features(
+            **{n: Split(x[read[n]], kept[n].label, kept[n]) for n, x in parts.items()},
+            model=models.get(name),
+            embed=embeds[name],
+        )
         for name, parts in found.items()
     }
 
@@ -126,49 +135,49 @@ def _compared(embed: Callable[[Source], tuple[Tensor, Tensor]], source: Source) 
     return pairs.compared(pairs.Sides(*embed(source)))
 
 
-def judge_pairs(
-    protocols: Sequence[str], models: dict[str, Model], splits: dict[str, Source], seed: int, raw: bool = True
-) -> dict[str, list[Result]]:
-    """Rows of protocols of pairs on the test split.
+def pair_cases(
+    protocols: Sequence[str], models: dict[str, Model], splits: dict[str, Source], raw: bool = True
+) -> dict[str, PairCase]:
+    """Both sides of the pairs of test by every representation, and names of classes where ``zeroshot`` asks.
 
     Raises:
-        InputError: for samples that are no pairs, or ``zeroshot`` without names of classes.
+        InputError: for samples that are no pairs, ``zeroshot`` without names of classes, or embeddings that are
+            not finite.
     """
     model, test = models["pretrained"], splits["test"]
     if not model.pairs(test):
         name = protocols[0]
         raise InputError(f"{name} needs pairs; these are single {model.modality.unit}. Leave out {name}.")
-    sides = {name: pairs.Sides(*one.embed_sides(test)) for name, one in models.items()}
-    rows: dict[str, list[Result]] = {}
+    words: dict[str, Tensor | None] = {}
     if "zeroshot" in protocols:
-        named = {}
         if test.label is not None and test.label_names:
             words = {name: one.embed_words(test.label_names) for name, one in models.items()}
-            named = {name: (sides[name].first, word) for name, word in words.items() if word is not None}
-        if test.label is None or not named:
+        if all(word is None for word in words.values()):
             raise InputError(
                 "zeroshot needs labels with names, and pairs whose second side is text. Leave out zeroshot."
             )
-        rows["zeroshot"] = pairs.zeroshot(named, test.label, seed)
+    embeds: dict[str, Callable[[Source], tuple[Tensor, Tensor]]]
+    embeds = {name: one.embed_sides for name, one in models.items()}
     if raw and (features_of := model.raw_sides(splits.get("train", test))) is not None:
-        sides["raw"] = pairs.Sides(*features_of(test))
-    if "sts" in protocols:
-        rows["sts"] = pairs.sts(sides, test.label, seed)
-    if "retrieval" in protocols:
-        rows["retrieval"] = pairs.retrieval(sides, model.side_names(test), seed)
-    return rows
+        embeds["raw"] = features_of
+    names, cases = model.side_names(test), {}
+    for name, embed in embeds.items():
+        sides = pairs.Sides(*embed(test))
+        pairs.check_finite(name, sides)
+        cases[name] = PairCase(sides, names, words.get(name))
+    return cases
 
 
 def measured(answer: Tensor, label: Tensor, protocols: Sequence[str], seed: int) -> dict[str, Figure]:
     """The figures of a network trained with the labels, by metric."""
     if label.is_floating_point():
-        return predicted(answer, label, seed)
+        return errors(answer, label, seed)
     figures = {"accuracy": Figure.bootstrap(answer.argmax(1) == label, seed)}
     if "auc" in protocols:
         two = answer.shape[1] == 2
         score = (answer[:, 1:] - answer[:, :1] if two else answer.log_softmax(1)).double()
         classes = label.new_tensor(range(answer.shape[1]))[1 if two else 0 :]
-        figures |= ranked(score, label[:, None] == classes, seed)
+        figures["auc"] = ranked(score, label[:, None] == classes, seed)
     return figures
 
 
@@ -201,7 +210,3 @@ def open_splits(
         dataset = replace(dataset, splits={"train": dataset.train})
     dataset = dataset.with_test(0.2, seed).with_validation(0.1, seed)
     return {name: dataset.splits[name] for name in ("train", "validation", "test")}
-
-
-def _kept(label: Tensor | None, read: Tensor) -> Tensor | None:
-    return None if label is None else label[read]

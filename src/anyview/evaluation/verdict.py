@@ -7,16 +7,6 @@ from anyview.errors import InputError
 from anyview.evaluation.result import Result
 
 BASELINES = ("raw", "untrained")
-PLACES = {
-    "fewshot-1": "with one label a class",
-    "fewshot-5": "with 5 labels a class",
-    "fewshot-10": "with 10 labels a class",
-    "linear": "with a linear layer on all labels",
-    "knn": "with nearest neighbours",
-    "auc": "in ROC-AUC of a linear layer",
-    "sts": "in similarity of pairs",
-    "zeroshot": "by names of classes",
-}
 
 
 def learned(results: Sequence[Result]) -> bool:
@@ -50,10 +40,10 @@ def verdict(
     if learned(judged):
         best = max(_won(judged), key=lambda r: _size(r, str(r.baseline)))
         rival = str(best.baseline)
-        text = f"it learned: {_points(best, rival)} over {names[rival]} {_place(best)}."
+        text = f"it learned: {_points(best, rival)} over {names[rival]} {best.place}."
         for name, row in standing.items():
             if row is not None and _gain(row, name) < 0:
-                text += f" But {_points(row, name)} against {names[name]} {_place(row)}."
+                text += f" But {_points(row, name)} against {names[name]} {row.place}."
     else:
         untrained = standing.get("untrained")
         above_untrained = untrained is not None and _gain(untrained, "untrained") > 0
@@ -63,7 +53,7 @@ def verdict(
                 parts.append(f"no clear difference from {names[name]}")
             else:
                 relation = "over" if _gain(row, name) > 0 else "against"
-                parts.append(f"{_points(row, name)} {relation} {names[name]} {_place(row)}")
+                parts.append(f"{_points(row, name)} {relation} {names[name]} {row.place}")
         text = f"it did not learn{' enough' if above_untrained else ''}: {'; '.join(parts)}."
     return f"{text} {health['verdict']}" if health and health.get("verdict") else text
 
@@ -109,15 +99,3 @@ def _points(result: Result, name: str) -> str:
         return f"{result.measure.title} {better} by {abs(_gain(result, name)):.2g}"
     gain = 100 * _gain(result, name)
     return f"{gain:+.0f} points" if abs(gain) >= 9.5 else f"{gain:+.1f} points"
-
-
-def _place(result: Result) -> str:
-    name, _, way = result.protocol.partition("-")
-    share = f"in {result.measure.title} " if result.measure.percent else ""
-    if name == "retrieval":
-        return f"{share}from {way.replace('-', ' to ')}"
-    if name == "forecast":
-        return f"{share}in forecasting {way} steps"
-    if name == "regression":
-        return f"{share}with ridge regression"
-    return PLACES.get(result.protocol, f"with {result.protocol}")

@@ -94,13 +94,15 @@ def print_results(
 
 def caption(results: Sequence[Result]) -> str:
     """What the figures and their spread are, in one line."""
-    draws = {f.n for r in results if r.protocol.startswith("fewshot") for f in r.figures.values()}
-    sampled = any(not r.protocol.startswith("fewshot") for r in results)
+    drawn: dict[str, int] = {}
+    for r in (r for r in results if r.draws):
+        drawn[r.draws] = max(drawn.get(r.draws, 0), *(f.n for f in r.figures.values()))
+    sampled = any(not r.draws for r in results)
     shares = dict.fromkeys(f"{r.measure.title} on {r.split}" for r in results if r.measure.percent)
     others = dict.fromkeys(f"{r.measure.title} on {r.split}" for r in results if not r.measure.percent)
     what = "; ".join(filter(None, [", ".join(shares) and f"{', '.join(shares)} in %", ", ".join(others)]))
-    spread = [f"over {max(draws)} draws of labels"] if draws else []
-    spread += ["else sampling error of test" if draws else "sampling error of test"] if sampled else []
+    spread = [f"over {n} draws of {thing}" for thing, n in drawn.items()]
+    spread += ["else sampling error of test" if drawn else "sampling error of test"] if sampled else []
     return f"{what}; ± {', '.join(spread)}"
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyview.evaluation.features import Labelled
+from anyview.evaluation.protocols.base import Classification
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 200)
 TEMPERATURE = 0.07
@@ -46,3 +47,6 @@ class KNN:
                 rows.append(self.classes[votes.argmax(1)])
             predicted.append(torch.stack(rows))
         return torch.cat(predicted, dim=1)
+
+
+PROTOCOL = Classification("knn", {"knn": KNN})

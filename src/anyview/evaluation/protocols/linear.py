@@ -2,13 +2,12 @@
 
 import math
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyview.evaluation.features import Labelled, standardiser
 from anyview.evaluation.logistic import SoftmaxRegression
-from anyview.evaluation.metrics import roc_auc
+from anyview.evaluation.protocols.base import Classification
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 PATIENCE = 2
@@ -52,26 +51,4 @@ class Linear:
         return self.classes[self.layer(self.standardise(x))]
 
 
-class Ranking(Linear):
-    """The same classifier for labels of which one is rare: its scores are judged by how they rank the samples,
-    on validation too. It answers a score for every class (two classes: of the second alone)."""
-
-    def _merit(self, z: Tensor, label: Tensor) -> tuple[float, float]:
-        """ROC-AUC on validation, and its standard error, about that of a share of the rarer class."""
-        positive = label[:, None] == self.scored
-        area = roc_auc(self._scores(z), positive)
-        counts = positive.sum(0)
-        fewest = int(torch.minimum(counts, len(label) - counts).clamp(min=1).min())
-        return (area, math.sqrt(area * (1 - area) / fewest)) if area == area else (0.0, 0.0)
-
-    def __call__(self, x: Float[Tensor, "samples features"]) -> Float[Tensor, "samples scored"]:
-        return self._scores(self.standardise(x))
-
-    @property
-    def scored(self) -> Int[Tensor, "scored"]:
-        """The classes that scores are of."""
-        return self.classes[1:] if len(self.classes) == 2 else self.classes
-
-    def _scores(self, z: Tensor) -> Tensor:
-        logits = self.layer.scores(z)[0].double()
-        return logits[:, 1:] - logits[:, :1] if len(self.classes) == 2 else logits.log_softmax(1)
+PROTOCOL = Classification("linear", {"linear": Linear})

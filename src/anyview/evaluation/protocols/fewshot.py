@@ -1,6 +1,7 @@
 """Few-shot evaluation: what the representation is worth when hardly anything is labelled."""
 
 import warnings
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +10,7 @@ from torch import Tensor
 from anyview.errors import InputError
 from anyview.evaluation.features import Labelled, standardiser
 from anyview.evaluation.logistic import SoftmaxRegression
+from anyview.evaluation.protocols.base import Classification
 
 DRAWS = 20
 C = 1.0
@@ -66,3 +68,6 @@ def draw(label: Int[Tensor, "samples"], shots: int, seed: int) -> Int[Tensor, "d
             for _ in range(DRAWS)
         ]
     )
+
+
+PROTOCOL = Classification("fewshot", {f"fewshot-{n}": partial(FewShot, shots=n) for n in (1, 5, 10)})

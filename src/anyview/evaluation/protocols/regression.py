@@ -4,7 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anyview.evaluation.features import Aimed, standardiser
+from anyview.evaluation.features import Aimed, Features, aimed, standardiser
+from anyview.evaluation.metrics import r2, rmse
+from anyview.evaluation.protocols.base import Case, Protocol, Rows
+from anyview.evaluation.result import Figure
 
 PENALTIES = (1e3, 1e2, 10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 BLOCK = 4096  #: samples that are held in float64 at a time
@@ -56,3 +59,29 @@ def ridge_path(
         torch.cholesky_solve(right[:, None], torch.linalg.cholesky(gram + l2 * eye))[:, 0] for l2 in penalties
     ]
     return found if features <= samples else [rows.T @ a for a in found]
+
+
+class Regression(Protocol):
+    """R² and RMSE of ridge regression on labels that are fractions."""
+
+    name = "regression"
+
+    def parts(self, name: str, features: Features) -> tuple[Aimed, Aimed, Aimed]:
+        return aimed(name, features)
+
+    def answer(self, case: Case) -> Tensor:
+        return case.fitted(Ridge)(case.x)
+
+    def measure(self, answer: Tensor, label: Tensor, seed: int) -> Rows:
+        return {("regression", metric): figure for metric, figure in errors(answer, label, seed).items()}
+
+
+def errors(answer: Tensor, target: Tensor, seed: int) -> dict[str, Figure]:
+    """R² and RMSE of predictions, with their sampling error."""
+    return {
+        "r2": Figure.resampled(r2, answer, target, seed=seed),
+        "rmse": Figure.resampled(rmse, answer, target, seed=seed),
+    }
+
+
+PROTOCOL = Regression()

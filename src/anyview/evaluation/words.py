@@ -1,0 +1,53 @@
+"""How the rows of protocols are called: in a table, in a sentence, and what their draws are of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts with ``{rest}`` for what follows the first hyphen of a row, and ``{metric}`` for its metric.
+
+    Attributes:
+        title: the row in a table.
+        place: the end of "it is better ...".
+        draws: what was drawn several times, where ± is over draws; empty where it is the sampling error of test.
+        several: whether the protocol has several metrics, as its title tells.
+    """
+
+    title: str
+    place: str
+    draws: str = ""
+    several: bool = False
+
+
+WORDS = {
+    "fewshot": Words("{rest} labels a class", "with {rest} labels a class", "labels"),
+    "fewshot-1": Words("1 label a class", "with one label a class", "labels"),
+    "linear": Words("all labels, linear", "with a linear layer on all labels"),
+    "knn": Words("nearest neighbours", "with nearest neighbours"),
+    "auc": Words("linear, ROC-AUC", "in ROC-AUC of a linear layer"),
+    "regression": Words("ridge regression, {metric}", "with ridge regression"),
+    "sts": Words("similarity of pairs", "in similarity of pairs"),
+    "zeroshot": Words("by names of classes", "by names of classes"),
+    "retrieval": Words("{rest:→}, {metric}", "from {rest:to}"),
+    "forecast": Words("next {rest} steps, {metric}", "in forecasting {rest} steps"),
+}
+
+
+class _Rest(str):
+    """What follows the first hyphen; ``{rest:to}`` writes ``a-b`` as ``a to b``."""
+
+    def __format__(self, between: str) -> str:
+        return self.replace("-", f" {between} ") if between else str(self)
+
+
+def words(protocol: str, metric: str = "") -> Words | None:
+    """The texts of a row, filled in; None for a protocol that has none, which goes by its name."""
+    name, _, rest = protocol.partition("-")
+    found = WORDS.get(protocol) or WORDS.get(name)
+    if found is None:
+        return None
+    fill = {"rest": _Rest(rest), "metric": metric}
+    return Words(
+        found.title.format(**fill), found.place.format(**fill), found.draws, "{metric}" in found.title
+    )
