@@ -16,6 +16,7 @@ from anyview._version import __version__
 from anyview.errors import InputError
 from anyview.files import write_text
 from anyview.register import method
+from anyview.report.card import write_card
 from anyview.report.charts import number
 from anyview.report.curves import training
 from anyview.report.embedding import embedding
@@ -27,7 +28,7 @@ from anyview.report.tables import figures
 
 
 def write_report(run: Path) -> Path:
-    """Writes ``report.html`` into a run folder and returns its path.
+    """Writes ``report.html`` into a run folder, and the card of its encoder, and returns the page's path.
 
     Reads what is there of ``config.yaml``, ``data.json``, ``metrics.csv``, ``health.json``, ``samples.npz``,
     ``embedding.npz``, ``evaluation.json`` and ``verdict.txt``; what is absent or broken is said on the page.
@@ -44,6 +45,7 @@ def write_report(run: Path) -> Path:
     record = read_run(Path(run))
     path = record.path / "report.html"
     write_text(path, page(record))
+    write_card(record)
     return path
 
 
