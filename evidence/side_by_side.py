@@ -25,6 +25,8 @@ from evidence.run import HERE, commit, machine
 KEPT = HERE / "results" / "comparisons" / "side_by_side.json"
 EPOCHS, TRAIN, TEST = 5, 6000, 3000
 CROPS = {"global_scale": (0.4, 1.0), "local_scale": (0.2, 0.5), "local_count": 2}
+#: the smallest network whose cells see a part of the image, at a batch that its many negatives leave room for
+LOCAL = {"encoder__name": "localnet-s", "encoder__width": 16, "batch_size": 32}
 PROTOCOLS = ("knn", "linear", "fewshot")
 FIGURES = {"knn": "knn", "linear": "linear", "fewshot-5": "5 labels a class", "rank": "RankMe"}
 
@@ -50,8 +52,7 @@ def trained(system: str, seed: int) -> dict[str, dict[str, float]]:
     """A method's row, and that of its encoder untrained."""
     data, cls = cifar10(train=TRAIN, test=TEST), method_class(system)
     options: dict[str, Any] = dict(CROPS) if cls.needs == "multi_crop" else {}
-    if network(system) == "ViT":
-        options |= SMALL_VIT
+    options |= {"ViT": SMALL_VIT, "local cells": LOCAL}.get(network(system), {})
     start = time.process_time()
     _, model = pretrained(system, data, seed, EPOCHS, **options)
     spent = time.process_time() - start
@@ -83,6 +84,9 @@ def main() -> int:
         waiting = {pool.submit(trained, *job): job for job in jobs}
         for done in as_completed(waiting):
             system, seed = waiting[done]
+            if error := done.exception():
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise RuntimeError(f"{system}, seed {seed}, failed") from error
             for row, found in done.result().items():
                 runs.setdefault(row, {})[str(seed)] = found
             print(system, seed, {k: round(v, 1) for k, v in runs[system][str(seed)].items()}, flush=True)
