@@ -1,19 +1,28 @@
-"""Molecules: lipophilicity of compounds whose scaffolds were not seen, from graphs and from SMILES."""
+"""Molecules: lipophilicity of compounds, whose scaffolds were seen or not, from graphs and from SMILES."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
 
 from anyview.data import open as open_data
 from anyview.data.source import Dataset
 from anyview.evaluation.features import Features, Split
 from anyview.evaluation.protocols import judge
-from evidence.common import Check, Evidence, Figures, Headline, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, Headline, Row, over_seeds, pretrained
 
 CLAIM = (
-    "On MoleculeNet's lipophilicity, split by scaffold, SimCLR and LFR on graphs (a GIN; LFR changes no "
-    "molecule) and SimCLR and MAE on SMILES (transformers) predict better by ridge regression than their untrained "
-    "encoders and than Morgan fingerprints."
+    "On MoleculeNet's lipophilicity, SimCLR and LFR on graphs (a GIN; LFR changes no molecule) and SimCLR and MAE on "
+    "SMILES (transformers) predict better by ridge regression than their untrained encoders and than Morgan "
+    "fingerprints, split by scaffold; SimCLR on SMILES also at random."
 )
 BUDGET = 8
-HEADLINES = [Headline("r2", "simclr on SMILES", "small transformer, untrained", "Morgan fingerprint")]
-#: two writings of a molecule are its views; twice the epochs of the others cost as much on so small a network
+HEADLINES = [
+    Headline("r2 at random", "simclr on SMILES", "small transformer, untrained", "Morgan fingerprint"),
+    Headline("r2", "simclr on SMILES", "small transformer, untrained", "Morgan fingerprint"),
+]
+#: two writings of a molecule are its views; more epochs than the others have cost no more on so small a network
 WRITINGS = {
     "encoder__name": "transformer-nano",
     "encoder__dim": 64,
@@ -21,6 +30,12 @@ WRITINGS = {
     "encoder__heads": 4,
     "batch_size": 64,
 }
+
+
+def at_random() -> Dataset:
+    """The split that MoleculeNet recommends for these data (arXiv:1703.00564, table 1); that by scaffold is harder."""
+    table = pd.read_parquet(Path(os.environ["ANYVIEW_DATA"]) / "mol_lipophilicity" / "all.parquet")
+    return open_data(table.assign(split=table["split_random"]), modality="molecule")
 
 
 def fitted(embed, data: Dataset) -> dict[str, float]:
@@ -45,18 +60,26 @@ def one(budget: int, seed: int) -> Figures:
     }
 
 
-def writings(budget: int, seed: int) -> Figures:
-    data = open_data("mol_lipophilicity")
-    _, model = pretrained("simclr", data, seed, 2 * budget, **WRITINGS)
-    return {
-        "small transformer, untrained": fitted(model.untrained(data.train, seed).embed_source, data),
-        "simclr on SMILES": fitted(model.embed_source, data),
+def writings(split: str, budget: int, seed: int) -> Figures:
+    data = at_random() if split == "random" else open_data("mol_lipophilicity")
+    _, model = pretrained("simclr", data, seed, 3 * budget // 2, **WRITINGS)
+    rows = {
+        "small transformer, untrained": model.untrained(data.train, seed).embed_source,
+        "simclr on SMILES": model.embed_source,
     }
+    if split == "random":
+        rows["Morgan fingerprint"] = model.raw(data.train)
+    end = " at random" if split == "random" else ""
+    return {name: {f"{k}{end}": v for k, v in fitted(embed, data).items()} for name, embed in rows.items()}
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds([writings, one], budget, seeds)
-    small, smiles, untrained, plain, morgan, lfr, simclr, mae = rows.values()
+    rows = over_seeds(one, budget, seeds)
+    for split in ("scaffold", "random"):
+        for name, row in over_seeds(partial(writings, split), budget, seeds).items():
+            rows[name] = Row(name, (rows[name].figures if name in rows else {}) | row.figures)
+    untrained, plain, morgan, lfr, simclr, mae, small, smiles = rows.values()
+    r2 = "r2 at random"
     return Evidence(
         list(rows.values()),
         [
@@ -68,5 +91,7 @@ def run(budget: int, seeds: list[int]) -> Evidence:
             Check("r2, mae above Morgan fingerprint", mae["r2"] - morgan["r2"], 0),
             Check("r2, simclr on SMILES above its untrained encoder", smiles["r2"] - small["r2"], 2),
             Check("r2, simclr on SMILES above Morgan fingerprint", smiles["r2"] - morgan["r2"], 0),
+            Check("r2 at random, simclr on SMILES above its untrained encoder", smiles[r2] - small[r2], 2),
+            Check("r2 at random, simclr on SMILES above Morgan fingerprint", smiles[r2] - morgan[r2], 0),
         ],
     )

@@ -217,3 +217,13 @@ def test_adult(shared_data) -> None:
     assert (len(d.spec["numeric"]), len(d.spec["categorical"])) == (6, 8)
     assert len(d.train) == 32561
     assert d.train.label_names == ["<=50K", ">50K"]
+
+
+def test_a_data_frame_is_split_by_its_column_as_a_file_is(tmp_path) -> None:
+    value = ["train"] * 4 + ["valid", "test", "test", "unused"]
+    table = pd.DataFrame({"a": np.arange(8.0), "b": list("xyxyxyxy"), "split_random": value})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    for opened in (open_data(table), open_data(tmp_path / "t.csv")):
+        assert {name: len(s) for name, s in opened.splits.items()} == {"train": 4, "validation": 1, "test": 2}
+    chosen = open_data(table.assign(split=["test"] * 4 + ["train"] * 4))
+    assert {name: len(s) for name, s in chosen.splits.items()} == {"train": 4, "test": 4}

@@ -36,7 +36,7 @@ def look(data: Any, name: str | None = None) -> Found:
             f"cannot open {_kind(data)}; give a path, an array, (x, y), a dict of splits, "
             "or a dataset with __len__ and __getitem__"
         )
-    return Found(name or _kind(data), {"train": part})
+    return tables.by_column(Found(name or _kind(data), {"train": part}))
 
 
 # ---- paths
