@@ -53,7 +53,6 @@ def test_rows_come_from_the_fit_of_the_linear_layer_which_is_made_once(
     }
     assert len(made) == 1
     linear = Linear(*(Labelled(s.x, s.label) for s in (features.train, features.validation)))
-    )
     p, label = linear.probabilities(features.test.x), features.test.label
     assert torch.equal(p.argmax(1), linear(features.test.x)[0])
     torch.testing.assert_close(p.sum(1), torch.ones(200, dtype=torch.float64))

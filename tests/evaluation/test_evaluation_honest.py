@@ -76,7 +76,8 @@ def judged(protocol: str, case: Any, label: Tensor, patch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_labels_of_test_reach_no_choice(protocol: str, digits: Features) -> None:
     lies = torch.randint(10, (COUNT["test"],), generator=torch.Generator().manual_seed(1))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, pytest.MonkeyPatch.context() as short:
+        short.setattr("anyview.training.finetuning.STEPS", 3)
         if PROTOCOLS[protocol].paired:
             x = torch.randn(100, 8)
             sides, classes = (

@@ -33,6 +33,8 @@ WORDS = {
     "calibration": Words("linear, {metric}", "in calibration of a linear layer"),
     "worst": Words("worst class, linear", "in the worst class of a linear layer"),
     "pair-classification": Words("same or different, {metric}", "in telling the same from different pairs"),
+    "finetune": Words("all weights trained", "when all weights are trained"),
+    "robustness": Words("linear, under {rest}", "in a linear layer under {rest}"),
     "sts": Words("similarity of pairs", "in similarity of pairs"),
     "zeroshot": Words("by names of classes", "by names of classes"),
     "retrieval": Words("{rest:→}, {metric}", "from {rest:to}"),
