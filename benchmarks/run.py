@@ -23,7 +23,7 @@ from benchmarks import machine, startup, table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "simclr.json"
-PARTS = ("training", "views", "startup")
+PARTS = ("training", "views", "judging", "startup")
 BF16 = {"avx512_bf16", "amx_bf16"}  #: instructions without which bf16 crawls and is not compared
 WARMUP = 2  #: steps before the clock starts: kernels are chosen and workers filled by then
 #: contestants in the order of their turns; lightly's ``workers`` are settled by the first round
@@ -61,6 +61,8 @@ def main() -> int:
             raw["startup"] = startup.seconds()
         if "views" in chosen:
             raw["views"] = contest("views", images, rounds=5, seconds=0.2 * options.steps)
+        if "judging" in chosen:
+            raw["judging"] = contest("judging", images, rounds=options.rounds)
         if "training" in chosen:
             able = bool(BF16 & set(here["flags"]))
             if not able:

@@ -185,13 +185,13 @@ def test_draws_solved_in_blocks_are_the_same(monkeypatch):
 
 def test_draws_are_balanced_distinct_and_seeded():
     label = torch.randint(3, (90,), generator=torch.Generator().manual_seed(0))
-    picked = draw(label, 5, seed=0)
+    picked = draw(label, [5, 5, 5], seed=0)
     assert picked.shape == (DRAWS, 15)
     assert torch.equal(label[picked], torch.arange(3).repeat_interleave(5).expand(DRAWS, 15))
     assert all(len(set(row.tolist())) == 15 for row in picked)
     assert len({tuple(sorted(row.tolist())) for row in picked}) == DRAWS
-    assert torch.equal(picked, draw(label, 5, seed=0))
-    assert not torch.equal(picked, draw(label, 5, seed=1))
+    assert torch.equal(picked, draw(label, [5, 5, 5], seed=0))
+    assert not torch.equal(picked, draw(label, [5, 5, 5], seed=1))
 
 
 def test_a_rare_class_gives_what_it_has_and_says_so():

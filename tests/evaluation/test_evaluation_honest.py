@@ -76,11 +76,17 @@ def judged(protocol: str, case: Any, label: Tensor, patch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_labels_of_test_reach_no_choice(protocol: str, digits: Features) -> None:
     lies = torch.randint(10, (COUNT["test"],), generator=torch.Generator().manual_seed(1))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, pytest.MonkeyPatch.context() as short:
+        short.setattr("anyview.training.finetuning.STEPS", 3)
         if PROTOCOLS[protocol].paired:
             x = torch.randn(100, 8)
-            case: Any = PairCase(Sides(x, x + 0.5 * torch.randn(100, 8)), words=torch.randn(10, 8))
-            truths = [torch.arange(100) % 10, lies]
+            sides, classes = (
+                Sides(x, x + 0.5 * torch.randn(100, 8)),
+                2 if "classification" in protocol else 10,
+            )
+            known = sides, torch.arange(100) % 2
+            case: Any = PairCase(sides, words=torch.randn(classes, 8), known=known)
+            truths = [torch.arange(100) % classes, lies % classes]
             found = [judged(protocol, case, truth, patch) for truth in truths]
         else:
             kind = torch.float32 if protocol == "regression" else torch.int64

@@ -146,7 +146,7 @@ def test_pairs_that_cannot_be_judged():
     with pytest.raises(
         InputError, match=r'"pretrained" is not finite .* in 1 of 120 test pairs, first pair 17'
     ):
-        check_finite("pretrained", broken)
+        check_finite("pretrained", "test", broken)
 
 
 # ---------------------------------------------------------------- classes by their names
@@ -257,6 +257,17 @@ def test_zeroshot_through_evaluate(model):
     assert 0 <= result.figures["pretrained"].mean <= 1
     with pytest.raises(InputError, match="zeroshot needs labels with names"):
         av.evaluate(model, data(torch.arange(60) % 4), protocols=["zeroshot"])
+
+
+def test_pairs_with_classes_are_told_apart_by_a_threshold_from_train(model):
+    label = torch.arange(60) % 2
+    both = data(label, ["different", "same"])
+    results = av.evaluate(model, both, protocols=["pair-classification"])
+    assert [r.metric for r in results] == ["average precision", "accuracy"]
+    assert set(results[0].figures) == {"pretrained", "untrained", "raw"}
+    (alone,) = av.evaluate(model, data(label, splits=("test",)), protocols=["pair-classification"])
+    assert alone.metric == "average precision"  # without train there is no threshold
+    assert alone.figures["raw"] == results[0].figures["raw"]
 
 
 def test_what_cannot_be_judged_is_said_in_a_line(model):

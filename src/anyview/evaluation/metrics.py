@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -28,6 +29,11 @@ METRICS = {
     "rmse": Metric("RMSE", higher=False, percent=False),
     "mse": Metric("MSE", higher=False, percent=False),
     "mae": Metric("MAE", higher=False, percent=False),
+    "nmi": Metric("NMI"),
+    "ari": Metric("ARI"),
+    "map": Metric("mAP"),
+    "ndcg@10": Metric("nDCG@10"),
+    "ece": Metric("ECE", higher=False),
     "spearman": Metric("Spearman", percent=False),
     "median rank": Metric("median rank", higher=False, percent=False),
 }
@@ -78,3 +84,22 @@ def r2(predicted: Float[Tensor, "n"], target: Float[Tensor, "n"]) -> float:
 def rmse(predicted: Float[Tensor, "n"], target: Float[Tensor, "n"]) -> float:
     """Root mean squared error, in the unit of ``target``."""
     return float((predicted - target).double().square().mean().sqrt())
+
+
+BINS = 15  #: of confidence
+
+
+def calibration_error(sure: Float[Tensor, "n"], correct: Bool[Tensor, "n"]) -> float:
+    """Expected calibration error: ``sum_b n_b / n |accuracy_b - mean confidence_b|`` over ``BINS`` bins of equal
+    width, each without its lower edge (Guo et al., 2017, arXiv:1706.04599, equation 3)."""
+    at = (sure.double() * BINS).ceil().long().clamp(1, BINS) - 1
+    gap = at.bincount(correct.double() - sure.double(), minlength=BINS)
+    return float(gap.abs().sum() / len(sure))
+
+
+def matched(cluster: Int[Tensor, "n"], label: Int[Tensor, "n"]) -> float:
+    """Accuracy when every cluster names a class of its own, so that most samples are right (Hungarian method)."""
+    rows, columns = cluster.unique(return_inverse=True)[1], label.unique(return_inverse=True)[1]
+    width = int(columns.max()) + 1
+    table = (rows * width + columns).bincount(minlength=(int(rows.max()) + 1) * width).view(-1, width)
+    return float(table[linear_sum_assignment(table.numpy(), maximize=True)].sum() / len(label))

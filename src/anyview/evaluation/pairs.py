@@ -25,12 +25,12 @@ def compared(sides: Sides) -> Float[Tensor, "pairs features"]:
     return torch.cat([(sides.first - sides.second).abs(), sides.first * sides.second], 1)
 
 
-def check_finite(name: str, sides: Sides) -> None:
+def check_finite(name: str, split: str, sides: Sides) -> None:
     """Raises InputError that names the representation and the first pair that is not finite."""
     finite = sides.first.isfinite().all(1) & sides.second.isfinite().all(1)
     if not finite.all():
         row = int((~finite).nonzero()[0])
         raise InputError(
             f'representation "{name}" is not finite (NaN or infinite) in {int((~finite).sum())} of '
-            f"{len(finite)} test pairs, first pair {row}. Look at that sample, or at the run's health."
+            f"{len(finite)} {split} pairs, first pair {row}. Look at that sample, or at the run's health."
         )

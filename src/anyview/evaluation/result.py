@@ -55,13 +55,17 @@ class Figure:
         return Figure.resampled(lambda values: float(values.mean()), correct.double(), seed=seed)
 
     @staticmethod
-    def resampled(statistic: Callable[..., float], *values: Tensor, seed: int = 0) -> "Figure":
+    def resampled(
+        statistic: Callable[..., float], *values: Tensor, seed: int = 0, centred: bool = False
+    ) -> "Figure":
         """A statistic of test samples, with its deviation over resamples of them (bootstrap, seeded).
 
         Resamples for which it is not defined (NaN), such as those of one class only, are left out.
 
         Args:
             statistic: of tensors with the samples first, as ``values`` are.
+            centred: for statistics that resampling shifts, such as a least or a sum of distances: the interval is
+                moved back by the shift.
         """
         values = tuple(value.cpu() for value in values)
         samples, draw = len(values[0]), torch.Generator().manual_seed(seed)
@@ -70,10 +74,12 @@ class Figure:
             pick = torch.randint(samples, (samples,), generator=draw)
             found.append(statistic(*(value[pick] for value in values)))
         kept = torch.tensor([value for value in found if value == value], dtype=torch.float64)
+        whole = statistic(*values)
         if len(kept) < 2:
-            return Figure(statistic(*values), 0.0, RESAMPLES)
-        low, high = kept.quantile(kept.new_tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])).tolist()
-        return Figure(statistic(*values), float(kept.std()), RESAMPLES, low, high)
+            return Figure(whole, 0.0, RESAMPLES)
+        ends = kept.quantile(kept.new_tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]))
+        low, high = (ends + whole - kept.mean() if centred else ends).tolist()
+        return Figure(whole, float(kept.std()), RESAMPLES, low, high)
 
     def record(self) -> dict[str, Any]:
         """As ``evaluate --json`` prints it; without an interval where there is none."""

@@ -161,11 +161,27 @@ def pair_cases(
     if raw and (features_of := model.raw_sides(splits.get("train", test))) is not None:
         embeds["raw"] = features_of
     names, cases = model.side_names(test), {}
+    fitted = [
+        splits[n] for n in ("train", "validation") if "pair-classification" in protocols and n in splits
+    ]
     for name, embed in embeds.items():
         sides = pairs.Sides(*embed(test))
-        pairs.check_finite(name, sides)
-        cases[name] = PairCase(sides, names, words.get(name))
+        pairs.check_finite(name, "test", sides)
+        cases[name] = PairCase(sides, names, words.get(name), _known(name, embed, fitted))
     return cases
+
+
+def _known(
+    name: str, embed: Callable[[Source], tuple[Tensor, Tensor]], splits: Sequence[Source]
+) -> tuple[pairs.Sides, Tensor] | None:
+    """Sides and labels of all pairs of ``splits``, if they have labels."""
+    labels = [split.label for split in splits if split.label is not None]
+    if not labels or len(labels) < len(splits):
+        return None
+    found = [embed(split) for split in splits]
+    sides = pairs.Sides(torch.cat([first for first, _ in found]), torch.cat([second for _, second in found]))
+    pairs.check_finite(name, "train and validation", sides)
+    return sides, torch.cat(labels)
 
 
 def measured(answer: Tensor, label: Tensor, protocols: Sequence[str], seed: int) -> dict[str, Figure]:

@@ -25,6 +25,8 @@ class Modality:
     views: dict[str, Callable[..., Views]]
     #: what methods may need and this modality cannot give -> why, to end "text data cannot give it: ..."
     cannot: Mapping[str, str] = {}
+    #: what may happen to a sample -> function of (payload, strength from 1 to 5) that does it, for ``robustness``
+    corruptions: Mapping[str, Callable[[Payload, int], Payload]] = {}
     protocols: tuple[str, ...]  #: how embeddings are judged by classes unless the user says otherwise
     unit: str  #: what samples are called: images, sentences, recordings
     raw_name: str  #: what raw features are called in tables

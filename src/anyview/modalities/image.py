@@ -8,6 +8,7 @@ from torch import Tensor
 from anyview.data.source import Source
 from anyview.modalities.base import Modality, Raw, Spec
 from anyview.views.image import multi_crop, multi_view, plain_view, two_views, whole
+from anyview.views.image_corruptions import CORRUPTIONS
 from anyview.views.image_jigsaw import jigsaw, side_by_side
 from anyview.views.image_structured import parameter_views, shared_views
 
@@ -26,6 +27,7 @@ class Image(Modality):
         "parameter_views": parameter_views,
         "jigsaw": jigsaw,
     }
+    corruptions = CORRUPTIONS
     protocols = ("fewshot", "linear", "knn")
     unit = "images"
     raw_name = "raw pixels"

@@ -1,7 +1,7 @@
 """Optimisers: which weights decay, LARS, and the rate at each moment of the schedule."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -38,11 +38,30 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def build_optimizer(module: nn.Module, options: OptimizerOptions, batch_size: int) -> torch.optim.Optimizer:
-    """The optimiser that the options name, with its peak rate kept as ``group["peak"]``."""
+def by_share(groups: list[dict], share: Callable[[Tensor], float]) -> list[dict]:
+    """The groups, each cut into those whose parameters train at the same ``share`` of the rate."""
+    return [
+        {**group, "params": [p for p in group["params"] if share(p) == found], "share": found}
+        for group in groups
+        for found in sorted({share(p) for p in group["params"]})
+    ]
+
+
+def build_optimizer(
+    module: nn.Module,
+    options: OptimizerOptions,
+    batch_size: int,
+    share: Callable[[Tensor], float] | None = None,
+) -> torch.optim.Optimizer:
+    """The optimiser that the options name, with its peak rate kept as ``group["peak"]``.
+
+    Args:
+        share: of the rate, for each parameter; all train at the same when None.
+    """
     options = with_defaults(options)
     assert options.weight_decay is not None
     groups = parameter_groups(module, options.weight_decay)
+    groups = groups if share is None else by_share(groups, share)
     lr = peak_lr(options, batch_size)
     optimizer: torch.optim.Optimizer
     if options.name == "adamw":
@@ -52,7 +71,7 @@ def build_optimizer(module: nn.Module, options: OptimizerOptions, batch_size: in
     else:
         optimizer = LARS(groups, lr=lr, momentum=options.momentum)
     for group in optimizer.param_groups:
-        group["peak"] = lr
+        group["peak"] = lr * group.get("share", 1.0)
     return optimizer
 
 

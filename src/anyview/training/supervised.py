@@ -1,5 +1,7 @@
 """The same encoder trained from scratch with the labels: what the labels alone give."""
 
+from collections.abc import Callable, Iterable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Shaped
@@ -31,9 +33,17 @@ def train_supervised(
         Its answers for the test samples whose label is known, scores of classes or targets, and those labels.
     """
     device = pick_device("auto")
+    lengths = (max_steps // 2**halvings for halvings in reversed(range(PATIENCE)))
+    network = choose(model, (fit(model, train, n, seed, device) for n in lengths), validation, device)
+    return answers(model, network, test, device)
+
+
+def choose(
+    model: Model, networks: Iterable[nn.Module], validation: Source, device: torch.device
+) -> nn.Module:
+    """The network that does best on the labels of validation, the first of equals."""
     best, chosen = float("-inf"), None
-    for halvings in reversed(range(PATIENCE)):
-        network = fit(model, train, max_steps // 2**halvings, seed, device)
+    for network in networks:
         answer, label = answers(model, network, validation, device)
         if label.is_floating_point():
             merit = -float((answer - label).square().mean())
@@ -42,7 +52,7 @@ def train_supervised(
         if chosen is None or merit > best:
             best, chosen = merit, network
     assert chosen is not None
-    return answers(model, chosen, test, device)
+    return chosen
 
 
 class Targets(nn.Module):
@@ -68,11 +78,15 @@ def fit(
     seed: int,
     device: torch.device,
     encoder: Encoder | None = None,
+    options: OptimizerOptions | None = None,
+    share: Callable[[Tensor], float] | None = None,
 ) -> nn.Module:
     """Encoder and linear head, trained together on the labels of ``train`` for ``steps``; in eval mode.
 
     Args:
         encoder: the weights to start from, which it changes; fresh ones of the model's encoder when None.
+        options: of the optimiser; the usual ones when None.
+        share: of the rate, for each parameter (:func:`anyview.training.optim.build_optimizer`).
     """
     assert train.label is not None
     seed_step(seed, 0)
@@ -84,8 +98,8 @@ def fit(
     network = channels_last(nn.Sequential(encoder, head).to(device))
     precision = pick_precision("auto", device)
     batch_size = min(128, default_batch_size(len(train)))
-    options = OptimizerOptions()
-    optimizer = build_optimizer(network, options, batch_size)
+    options = options or OptimizerOptions()
+    optimizer = build_optimizer(network, options, batch_size, share)
     views = model.modality.views["tokens"](model.spec)
     loader = iter(Loader(train, batch_size, seed=seed))
     network.train()
@@ -118,10 +132,14 @@ def _known(label: Tensor) -> Tensor:
 
 def answers(model: Model, network: nn.Module, source: Source, device: torch.device) -> tuple[Tensor, Tensor]:
     """What the network says of each sample whose label is known, and the labels."""
-    encoder, head = network[0], network[1]  # type: ignore[index]
     assert source.label is not None
+    known = _known(source.label)
+    return scores(model, network, source, device)[known], source.label[known]
+
+
+def scores(model: Model, network: nn.Module, source: Source, device: torch.device) -> Tensor:
+    """What the network says of each sample; labels are not read."""
+    encoder, head = network[0], network[1]  # type: ignore[index]
     with torch.no_grad():
         vectors = Model(encoder, model.modality, model.spec).embed_source(source, device=device.type)
-        answer = head.cpu()(vectors)
-    known = _known(source.label)
-    return answer[known], source.label[known]
+        return head.cpu()(vectors)

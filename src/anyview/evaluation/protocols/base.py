@@ -63,11 +63,13 @@ class PairCase:
     Attributes:
         names: what the sides are called.
         words: embeddings of the names of the classes, in their order, where there are some.
+        known: sides and labels of train and validation, to choose on, where there are some.
     """
 
     sides: Sides
     names: tuple[str, str] = ("first", "second")
     words: Tensor | None = None
+    known: tuple[Sides, Tensor] | None = None
 
 
 class Protocol:
@@ -79,6 +81,7 @@ class Protocol:
     Attributes:
         name: what users ask for.
         paired: whether it judges the sides of pairs (:class:`PairCase`) rather than embeddings (:class:`Case`).
+            Only ``zeroshot`` is given words, and ``pair-classification`` what is known: embedding costs.
     """
 
     name: str

@@ -50,5 +50,9 @@ class Linear:
     def __call__(self, x: Float[Tensor, "samples features"]) -> Int[Tensor, "draws samples"]:
         return self.classes[self.layer(self.standardise(x))]
 
+    def probabilities(self, x: Float[Tensor, "samples features"]) -> Float[Tensor, "samples classes"]:
+        """Of every class, in order of ``classes``."""
+        return self.layer.scores(self.standardise(x))[0].double().softmax(1)
+
 
 PROTOCOL = Classification("linear", {"linear": Linear})

@@ -1,0 +1,168 @@
+"""``python -m benchmarks.judging``: the protocols ``knn`` and ``linear`` beside what people write by hand.
+
+50,000 + 10,000 generated embeddings of 512 dimensions in classes. Nearest neighbours (k = 200) against the loop over
+lightly's ``knn_predict``; the linear layer, its choice of penalty included, against 100 epochs of SGD. All take turns
+in one process. Figures are kept in ``results/judging.json``; ``python -m benchmarks.run`` measures the same.
+"""
+
+import argparse
+import datetime
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from torch import Tensor
+
+from anyview.evaluation.features import Labelled, standardiser
+from anyview.evaluation.protocols.knn import KNN, TEMPERATURE
+from anyview.evaluation.protocols.linear import Linear
+from benchmarks import machine
+from benchmarks.table import TARGETS
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = Path(__file__).parent / "results" / "judging.json"
+TRAIN, TEST, DIM, CLASSES = 50_000, 10_000, 512, 10
+NEIGHBOURS, BATCH, EPOCHS = 200, 256, 100
+
+
+def main() -> int:
+    options = _options()
+    start, here = time.monotonic(), machine.describe()
+    console = Console(highlight=False)
+    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    raw = speed(options.rounds)
+    found = ratios(raw)
+    for name, values in found.items():
+        middle = statistics.median(values)
+        console.print(f"{name:<16} {middle:.2f} times as quick (needed: {TARGETS[name][0]:g})")
+    console.print(f"same predictions {100 * raw['agreement']:.2f} % · accuracy {raw['accuracy']}")
+    held = all(statistics.median(values) >= TARGETS[name][0] for name, values in found.items())
+    equal = raw["agreement"] >= 0.9999 and raw["accuracy"]["linear"] >= raw["accuracy"]["SGD"]
+    record = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": machine.commit(),
+        "minutes": round((time.monotonic() - start) / 60, 2),
+        "machine": here,
+        "versions": machine.versions(),
+        "settings": {"train": TRAIN, "test": TEST, "dim": DIM, "classes": CLASSES, "rounds": options.rounds},
+        "targets": {name: TARGETS[name][0] for name in found},
+        "ratios": {name: [round(value, 3) for value in values] for name, values in found.items()},
+        "holds": held and equal,
+        **raw,
+    }
+    part = RESULT.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(RESULT)
+    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
+    return 0
+
+
+def ratios(raw: dict[str, Any]) -> dict[str, list[float]]:
+    """How many times as quick as its peer, round by round, so that a machine that slows down slows both."""
+    seconds = raw["seconds"]
+    return {
+        "knn vs lightly": [b / a for a, b in zip(seconds["knn"], seconds["lightly"])],
+        "linear vs SGD": [b / a for a, b in zip(seconds["linear"], seconds["SGD"])],
+    }
+
+
+def speed(rounds: int) -> dict[str, Any]:
+    """Seconds of each contestant in every round, accuracy of each, and the share of test samples that both searches
+    of neighbours name alike."""
+    train, test = embeddings()
+    contestants: dict[str, Callable[[], Tensor]] = {
+        "lightly": lambda: by_lightly(train, test.x),
+        "knn": lambda: by_knn(train, test.x),
+        "SGD": lambda: by_sgd(train, test.x),
+        "linear": lambda: by_linear(train, test.x),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    named: dict[str, Tensor] = {}
+    for _ in range(rounds):
+        for name, contestant in contestants.items():
+            start = time.perf_counter()
+            named[name] = contestant()
+            seconds[name].append(round(time.perf_counter() - start, 3))
+    return {
+        "seconds": seconds,
+        "accuracy": {name: float((found == test.label).double().mean()) for name, found in named.items()},
+        "agreement": float((named["knn"] == named["lightly"]).double().mean()),
+    }
+
+
+def embeddings() -> tuple[Labelled, Labelled]:
+    """Classes about centres of their own, in noise whose deviation falls from axis to axis as that of trained
+    networks does; axes are turned, so that none stands alone."""
+    g = torch.Generator().manual_seed(0)
+    centres = 0.22 * torch.randn(CLASSES, DIM, generator=g)
+    turn = torch.linalg.qr(torch.randn(DIM, DIM, generator=g)).Q
+    spread = torch.arange(1, DIM + 1).float().pow(-0.4)
+
+    def split(count: int) -> Labelled:
+        label = torch.randint(CLASSES, (count,), generator=g)
+        return Labelled((centres[label] + torch.randn(count, DIM, generator=g) * spread * 3) @ turn, label)
+
+    return split(TRAIN), split(TEST)
+
+
+def by_lightly(train: Labelled, x: Tensor) -> Tensor:
+    """The loop of lightly's benchmarks over batches of test."""
+    from lightly.utils.benchmarking.knn import knn_predict
+
+    bank = F.normalize(train.x, dim=1).t().contiguous()
+    parts = F.normalize(x, dim=1).split(BATCH)
+    return torch.cat(
+        [knn_predict(p, bank, train.label, CLASSES, NEIGHBOURS, TEMPERATURE)[:, 0] for p in parts]
+    )
+
+
+def by_knn(train: Labelled, x: Tensor) -> Tensor:
+    """The protocol's search with the same number of neighbours."""
+    knn = KNN(train, Labelled(train.x[:1], train.label[:1]))
+    knn.k = NEIGHBOURS  # which would be chosen on validation
+    return knn(x)[0]
+
+
+def by_linear(train: Labelled, x: Tensor) -> Tensor:
+    """The protocol: a tenth of train chooses the penalty."""
+    cut = TRAIN // 10
+    return Linear(Labelled(train.x[cut:], train.label[cut:]), Labelled(train.x[:cut], train.label[:cut]))(x)[
+        0
+    ]
+
+
+def by_sgd(train: Labelled, x: Tensor) -> Tensor:
+    """100 epochs on all of train, rate 0.1 along a cosine to zero, momentum 0.9; batches cost no loading."""
+    torch.manual_seed(0)
+    standardise = standardiser(train.x)
+    z, layer = standardise(train.x), torch.nn.Linear(DIM, CLASSES)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+    for _ in range(EPOCHS):
+        for picked in torch.randperm(TRAIN).split(BATCH):
+            F.cross_entropy(layer(z[picked]), train.label[picked]).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        schedule.step()
+    with torch.no_grad():
+        return layer(standardise(x)).argmax(1)
+
+
+def _options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="python -m benchmarks.judging", description=__doc__.partition("\n")[0])
+    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
+    options = p.parse_args()
+    if options.rounds < 1:
+        p.error("--rounds is at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
