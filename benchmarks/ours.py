@@ -14,6 +14,7 @@ from anyview.data.loader import Loader
 from anyview.training.callbacks import Checkpoints, Metrics
 from anyview.training.memory import keep_freed_memory
 from anyview.training.module import Pretraining
+from anyview.training.optim import build_optimizer
 from anyview.training.plan import Plan, make_plan
 from anyview.training.precision import autocast
 from anyview.training.progress import Progress
@@ -124,9 +125,7 @@ def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, 
     keep_freed_memory()
     plan = plan_of(images, precision)
     method = plan.method.to(memory_format=torch.channels_last).train()
-    optimizer = Pretraining(
-        method, plan.optimizer, Budget(1, None), batch_size=BATCH, seed=0
-    ).configure_optimizers()
+    optimizer = build_optimizer(method, plan.optimizer, BATCH)
     x = torch.randn(2 * BATCH, *plan.spec["shape"]).contiguous(memory_format=torch.channels_last)
     network = torch.nn.Sequential(method.encoder, method.projector)
     marks = []

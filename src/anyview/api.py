@@ -96,6 +96,8 @@ def resume(run: str | Path, data: Any = None, *, console: Console | None = None)
     run = Path(run)
     config = read_config(run)
     if (run / "encoder" / "config.json").is_file():
+        if not (run / "report.html").is_file():
+            write_report(run)
         return Model.load(run)
     model = train(plan_from_config(config, data, read_spec(run)), run, console=console, resume=True)
     write_report(run)

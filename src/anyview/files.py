@@ -17,19 +17,45 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         RunError: when it cannot be written (full disk, no permission); an older file stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        put(temporary, path)
     except OSError as error:
         raise RunError(
             f"{path} could not be written ({error.strerror or error}); is the disk full?"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """The temporary name of what this process writes, in the folder where it will lie."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Renames a file that is fully written into place, so that not even a power cut shows a part of it."""
+    sync(temporary)
+    os.replace(temporary, path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Removes temporary files that a killed process has left; nobody else may be writing there."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,10 +13,11 @@ import torch
 from anyview.cli.main import main
 from anyview.errors import InputError, RunError
 from anyview.methods.contrastive.simclr import SimCLR
+from anyview.training.checkpoint import last_checkpoint
 from anyview.training.health import Health
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan, make_plan
-from anyview.training.run import Interrupted, last_checkpoint, new_run_folder, read_config, train
+from anyview.training.run import Interrupted, new_run_folder, read_config, train
 
 PIXELS = torch.randint(0, 256, (48, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 QUICK = {"batch_size": 8, "log_steps": 2, "health": False}  # 6 steps an epoch

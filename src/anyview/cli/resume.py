@@ -5,7 +5,8 @@ from pathlib import Path
 from anyview.api import resume
 from anyview.cli.common import Parser, console, say_lines
 from anyview.cli.pretrain import finish
-from anyview.training.run import last_checkpoint, read_config
+from anyview.training.checkpoint import last_checkpoint
+from anyview.training.run import read_config
 
 
 def run(args: list[str]) -> int:
@@ -16,10 +17,11 @@ def run(args: list[str]) -> int:
     found = p.parse_all(args)
     folder = Path(found.run)
     config = read_config(folder)
-    if (folder / "encoder" / "config.json").is_file():
+    complete = (folder / "encoder" / "config.json").is_file()
+    if complete and (folder / "report.html").is_file():
         say_lines(console(), [("done", f"{folder} is complete; nothing to resume")])
         return 0
-    if last_checkpoint(folder) is None:
+    if not complete and last_checkpoint(folder) is None:
         say_lines(console(), [("resume", "it ended before its first checkpoint; it begins again")])
     resume(folder, console=console())
     finish(folder, config["data"]["path"])

@@ -80,6 +80,10 @@ class Source:
         """The samples at these places, in this order."""
         raise NotImplementedError(f"{type(self).__name__} has no fetch")
 
+    def where(self, place: int) -> str:
+        """How a person finds the sample at this place again."""
+        return f"sample {place:,}"
+
     def take(self, index: Int[Tensor, "subset"]) -> "Source":
         """The samples at these places as a source of their own, numbered from 0. Nothing is copied."""
         part = copy.copy(self)
@@ -148,6 +152,9 @@ class StreamSource(Source):
         return self._batch(
             self._collate([sample for _, sample in found]), torch.tensor([place for place, _ in found])
         )
+
+    def where(self, place: int) -> str:
+        return f"sample {place:,} ({self._where(int(self._rows[place]))})"
 
     def _readable(self, place: int) -> tuple[int, Any]:
         """The sample at ``place``, or the next one that can be read, with the place where it is."""

@@ -1,12 +1,11 @@
 """What happens around the steps: checkpoints, the table of figures, health, the end of the budget, signals."""
 
 import csv
+import errno
 import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,11 +16,15 @@ from anyview.data.batch import Payload
 from anyview.data.loader import Loader, batches
 from anyview.data.source import Source
 from anyview.encoders.base import Encoder
-from anyview.files import write_atomic, write_json
+from anyview.errors import RunError
+from anyview.files import beside, sync, write_atomic, write_json
 from anyview.methods.base import Method
+from anyview.training.checkpoint import LAST, keep
+from anyview.training.finite import first_bad
 from anyview.training.gather import gather
 from anyview.training.health import COLUMNS, Health
 from anyview.training.module import Pretraining
+from anyview.training.signals import Signals
 from anyview.training.step import seed_step
 
 METRICS = (
@@ -49,15 +52,21 @@ class Checkpoints(pl.Callback):
     def save(self, trainer: pl.Trainer) -> None:
         if trainer.global_step == self._saved_step:
             return
-        last = self.folder / "last.ckpt"
-        temporary = self.folder / ".last.part.ckpt"
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            with temporary.open("rb") as f:
-                os.fsync(f.fileno())
-            if last.exists():
-                os.replace(last, self.folder / "previous.ckpt")
-            os.replace(temporary, last)
+        method: Any = trainer.lightning_module.method
+        if bad := first_bad(method.named_parameters()):
+            raise RunError(
+                f"weight {bad} is not finite after step {trainer.global_step:,}, so it is not saved"
+            )
+        temporary = beside(self.folder / LAST)
+        try:
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                table = self.folder.parent / "metrics.csv"
+                if table.exists():
+                    sync(table)  # its rows up to here are not made again
+                keep(temporary, self.folder)
+        finally:
+            temporary.unlink(missing_ok=True)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -74,27 +83,18 @@ class Checkpoints(pl.Callback):
 class Ending(pl.Callback):
     """Ends the run with its budget, or at a signal with everything saved."""
 
-    def __init__(self, checkpoints: Checkpoints, metrics: "Metrics") -> None:
-        self.checkpoints, self.metrics = checkpoints, metrics
-        self.interrupted: int | None = None
-        self._previous: dict[int, Any] = {}
+    def __init__(self, checkpoints: Checkpoints, metrics: "Metrics", signals: Signals) -> None:
+        self.checkpoints, self.metrics, self.signals = checkpoints, metrics, signals
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.interrupted is not None:  # asked twice: at once
-                raise KeyboardInterrupt
-            self.interrupted = number
-
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, stop)
-        except ValueError:  # not in the main thread: whoever started the thread handles signals
-            pass
-        if module.budget.done(trainer.global_step):  # ended between its last step and its encoder
+        self.signals.listen()
+        self.signals.stepping = True
+        if module.budget.done(trainer.global_step):  # it died after its last step
             trainer.should_stop = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
-        over = self.interrupted is not None or self.metrics.stop or module.budget.done(trainer.global_step)
+        asked = self.signals.asked is not None
+        over = asked or self.metrics.stop or module.budget.done(trainer.global_step)
         if trainer.world_size > 1:
             over = trainer.strategy.reduce_boolean_decision(over, all=False)
         if over:
@@ -102,15 +102,10 @@ class Ending(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
         self.checkpoints.save(trainer)
-        self._restore()
+        self.signals.stepping = False
 
     def on_exception(self, trainer: pl.Trainer, module: Any, exception: BaseException) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+        self.signals.stepping = False
 
 
 class Relabel(pl.Callback):
@@ -175,10 +170,7 @@ class Metrics(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._window = (module.budget.elapsed, trainer.global_step, self.loader.wait_seconds)
         if trainer.is_global_zero and self.path.exists():
-            with self.path.open(newline="") as f:
-                reader = csv.DictReader(f)
-                rows = [r for r in reader if int(r["step"]) <= trainer.global_step]
-                self._columns = list(reader.fieldnames or METRICS)
+            self._columns, rows = _rows_until(self.path, trainer.global_step)
             write_atomic(self.path, lambda p: _write_rows(p, self._columns, rows))
         if self.health is not None and trainer.global_step == 0:
             figures = self._watch(trainer, module)
@@ -235,6 +227,8 @@ class Metrics(pl.Callback):
                 write_json(self.path.with_name("health.json"), self.health.record())
 
     def _append(self, row: dict[str, Any]) -> None:
+        if not self.path.parent.is_dir():  # nor is it made again: the disk under it may be gone
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         new = [k for k in row if k not in self._columns]
         if new or not self.path.exists():
             rows = []
@@ -246,6 +240,16 @@ class Metrics(pl.Callback):
             return
         with self.path.open("a", newline="") as f:
             csv.DictWriter(f, self._columns, restval="").writerow(row)
+
+
+def _rows_until(path: Path, step: int) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and the whole rows of steps up to ``step`` that are not made again: the last line may be torn, and
+    what was measured before the first step or after the last has no loss."""
+    whole = path.read_bytes().rpartition(b"\n")[0].decode(errors="replace")
+    reader = csv.DictReader(whole.splitlines())
+    found = [r for r in reader if None not in r.values() and r["step"].isdecimal()]
+    rows = [r for r in found if int(r["step"]) < step or (int(r["step"]) == step > 0 and r["loss"])]
+    return list(reader.fieldnames or METRICS), rows
 
 
 def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,8 @@
 """The one Lightning module, around any method."""
 
 import math
+import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,14 +10,17 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from anyview.data.batch import Batch
+from anyview.data.batch import Batch, Payload
 from anyview.errors import RunError
 from anyview.methods.base import Method
+from anyview.training.finite import cause
 from anyview.training.gather import pool, world_size
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
 from anyview.training.schedule import Budget
 from anyview.training.step import cached_step, plain_step, seed_step
+
+SKIPS = 50  #: so many bad steps one after the other are no accident
 
 
 class Pretraining(pl.LightningModule):
@@ -35,7 +40,16 @@ class Pretraining(pl.LightningModule):
         seed: int,
         cache_chunk: int = 0,
         log_steps: int = 10,
+        skip_bad: bool = False,
+        inputs: Callable[[Payload], Payload],
+        where: Callable[[int], str],
     ) -> None:
+        """
+        Args:
+            skip_bad: leave a step without effect whose loss or gradient is not finite, rather than end the run.
+            inputs: samples as the encoder takes them whole, and
+            where: how a person finds one again: both only to say what went bad.
+        """
         super().__init__()
         self.automatic_optimization = False
         self.method = method
@@ -45,6 +59,8 @@ class Pretraining(pl.LightningModule):
         self.seed = seed
         self.cache_chunk = cache_chunk
         self.log_steps = log_steps
+        self.skip_bad, self.inputs, self.where = skip_bad, inputs, where
+        self.skipped, self._in_a_row = 0, 0
         self.row: dict[str, float] = {}  # figures of the last logged step, read by the callbacks
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -62,6 +78,7 @@ class Pretraining(pl.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
 
+        before = [b.clone() for b in self.method.buffers()] if self.skip_bad else []
         seed_step(self.seed, step, self.global_rank)
         with torch.autocast(batch.index.device.type, enabled=False):
             views = self.method.make_views(batch)
@@ -79,18 +96,21 @@ class Pretraining(pl.LightningModule):
 
         logged = (step + 1) % self.log_steps == 0 or step == 0
         loss = torch.stack(list(terms.values())).sum()
-        if (logged or loss.device.type == "cpu") and not math.isfinite(loss_value := float(loss)):
-            raise RunError(self._not_finite(step, loss_value))
+        moved = [p for p in self.method.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
+        loss_value, norm_value = torch.stack([loss, norm]).tolist()
+        if self._any_process(not (math.isfinite(loss_value) and math.isfinite(norm_value))):
+            self._bad_step(step, batch, terms, loss_value, norm_value)
+            for buffer, value in zip(self.method.buffers(), before):
+                buffer.copy_(value)
+            optimizer.zero_grad(set_to_none=True)
+            optimizer.step()  # without gradients nothing moves, but the step counts
+            return
+        self._in_a_row = 0
         if self.options.clip:
-            norm = torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.options.clip)
-        elif logged:
-            norm = torch.nn.utils.get_total_norm(
-                [p.grad for p in self.method.parameters() if p.grad is not None]
-            )
+            torch.nn.utils.clip_grads_with_norm_(moved, self.options.clip, norm)
         if logged:
-            if not math.isfinite(float(norm)):
-                raise RunError(self._not_finite(step, float(norm), what="gradient"))
-            self.row = self._row(progress, factor, loss_value, float(norm), terms)
+            self.row = self._row(progress, factor, loss_value, norm_value, terms)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         pool(self.method)
@@ -111,9 +131,37 @@ class Pretraining(pl.LightningModule):
         self, progress: float, factor: float, loss: float, norm: float, terms: dict[str, Tensor]
     ) -> dict[str, float]:
         row = {"progress": progress, "loss": loss, "lr": factor, "grad_norm": norm}
+        if self.skipped:
+            row["skipped"] = self.skipped
         if len(terms) > 1:
             row |= {f"loss_{name}": float(value) for name, value in terms.items()}
         return row
+
+    def _any_process(self, bad: bool) -> bool:
+        """What one process has found, all do: their weights must stay the same."""
+        return self.trainer.strategy.reduce_boolean_decision(bad, all=False) if world_size() > 1 else bad
+
+    def _bad_step(self, step: int, batch: Batch, terms: dict[str, Tensor], loss: float, norm: float) -> None:
+        """Says what went bad. Returns only when the step is to be skipped and the next one has a chance."""
+        what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+        because, good = cause(self.method, batch, terms, self.inputs, self.where)
+        self._in_a_row += 1
+        if self.skip_bad and good and self._in_a_row < SKIPS:
+            self.skipped += 1
+            warnings.warn(
+                f"{what} became {value} at step {step:,}, which is skipped{f': {because}' if because else ''}",
+                stacklevel=2,
+            )
+            return
+        text = self._not_finite(step, value, what)
+        if because and good:
+            text = (
+                f"{what} became {value} at step {step:,}: {because}. Mend or remove them, or leave such steps out "
+                "with --set on_bad=skip"
+            )
+        elif because:
+            text = text.replace(" (", f": {because} (", 1)
+        raise RunError(text)
 
     def _not_finite(self, step: int, value: float, what: str = "loss") -> str:
         worst, name = 0.0, "none"
@@ -130,6 +178,8 @@ class Pretraining(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["anyview"] = {"elapsed": self.budget.elapsed, "method": type(self.method).__name__}
+        checkpoint["anyview"]["skipped"] = self.skipped
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.budget.elapsed_before = checkpoint["anyview"]["elapsed"]
+        self.skipped = checkpoint["anyview"]["skipped"]

@@ -63,6 +63,8 @@ class TrainingOptions:
         log_steps: steps between rows of metrics.csv.
         health: watch effective rank and its kin while training.
         stop_on_collapse: end the run when the representation has collapsed.
+        on_bad: what to do about a step whose loss or gradient is NaN or infinite: stop the run, or skip the step,
+            which leaves weights and statistics as they were.
         tensorboard: also write TensorBoard event files.
     """
 
@@ -79,6 +81,7 @@ class TrainingOptions:
     log_steps: int = 10
     health: bool = True
     stop_on_collapse: bool = False
+    on_bad: Literal["stop", "skip"] = "stop"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:

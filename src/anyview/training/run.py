@@ -3,38 +3,46 @@
 import json
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 import yaml
 from rich.console import Console
 
 from anyview.data.loader import Loader
 from anyview.errors import InputError, RunError
-from anyview.files import write_json, write_text, write_yaml
+from anyview.files import sweep, write_json, write_text, write_yaml
 from anyview.training.artifacts import write_embedding, write_samples
 from anyview.training.callbacks import Checkpoints, Ending, Metrics, Relabel
+from anyview.training.checkpoint import PlainFile, checkpoint_to_resume, last_checkpoint, read
 from anyview.training.config import Config
 from anyview.training.gather import launched
 from anyview.training.health import Health
+from anyview.training.lock import LOCK, only_one
 from anyview.training.memory import keep_freed_memory
 from anyview.training.model import Model
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan
 from anyview.training.precision import channels_last
 from anyview.training.progress import Progress
+from anyview.training.signals import Signals
+
+
+class Collapsed(RunError):
+    """The run was told to stop when it collapses, and did; its encoder is there."""
 
 
 class Interrupted(Exception):
     """The run was asked to stop and has saved everything; ``step`` is where it goes on."""
 
-    def __init__(self, run: Path, step: int, command: str = "") -> None:
-        command = command or f"anyview resume {run}"
-        super().__init__(f"interrupted: saved at step {step:,}. Continue with: {command}")
+    def __init__(self, run: Path, step: int | None, command: str = "") -> None:
+        saved = " before the first checkpoint" if step is None else f": saved at step {step:,}"
+        super().__init__(f"interrupted{saved}. Continue with: {command or f'anyview resume {run}'}")
         self.run, self.step = run, step
 
 
@@ -63,7 +71,7 @@ def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
             raise InputError(
                 f"{path} holds a run already; continue it with: anyview resume {path}, or name another --out"
             )
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _of_the_head(p.name) for p in path.iterdir())):
             raise InputError(f"{path} exists and is not an empty folder; name another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -95,23 +103,45 @@ def train(
 
     Raises:
         RunError: when numbers go bad, the disk is full, or the run collapsed and was told to stop then.
-        Interrupted: after SIGINT or SIGTERM; everything is saved.
+        InputError: when another process is at it, or its checkpoints cannot be used.
+        Interrupted: after SIGINT, SIGTERM or SIGUSR1; everything is saved.
     """
+    first = launched(plan.training.devices)[0] == 0
+    console = console if console is not None and first else Console(quiet=True)
+    signals = Signals()
+    try:
+        with only_one(run) if first else nullcontext(), signals:
+            if first and not resume:
+                if (run / "config.yaml").exists():  # somebody was quicker
+                    raise InputError(f"{run} holds a run already; name another folder with --out")
+                _write_head(plan, run)
+            elif first:
+                sweep(run)
+            return _train(plan, run, console, signals, resume, beside)
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning makes the one into the other
+        raise Interrupted(run, _saved_step(run)) from error
+    except OSError as error:
+        raise RunError(_cannot_write(run, plan, error)) from error
+    except Collapsed:
+        raise
+    except RunError as error:
+        good = f" Last good checkpoint: step {step:,}." if (step := _saved_step(run)) is not None else ""
+        raise RunError(f"{error}.{good} Continue with: anyview resume {run}") from error
+
+
+def _train(
+    plan: Plan, run: Path, console: Console, signals: Signals, resume: bool, beside: Sequence[pl.Callback]
+) -> Model:
+    """What ``train`` does while it holds the folder."""
     rank, processes = launched(plan.training.devices)
-    console = console if console is not None and rank == 0 else Console(quiet=True)
-    checkpoint = _checkpoint_of(plan, run) if resume else None
-    start_step = _step_of(checkpoint) if checkpoint else 0
+    checkpoint, start_step = checkpoint_to_resume(plan, run) if resume else (None, 0)
     if rank == 0:
-        if not resume:
-            _write_head(plan, run)
         (run / "checkpoints").mkdir(exist_ok=True)
 
     training, method = plan.training, plan.method
     if plan.device.type == "cpu":
         keep_freed_memory()
-    channels_last(
-        method.to(plan.device)
-    ).train()  # whoever looked at its encoder before may have left it in eval
+    channels_last(method.to(plan.device)).train()  # one who looked at its encoder may have left it in eval
     loader = Loader(
         plan.source,
         plan.batch_size,
@@ -131,26 +161,21 @@ def train(
         seed=plan.seed,
         cache_chunk=training.cache_chunk,
         log_steps=training.log_steps,
+        skip_bad=training.on_bad == "skip",
+        inputs=lambda x: plan.modality.inputs(x, plan.spec),
+        where=plan.source.where,
     )
     checkpoints = Checkpoints(run / "checkpoints", training.checkpoint_minutes, training.checkpoint_steps)
     relabel = Relabel(plan.source, lambda x: plan.modality.inputs(x, plan.spec), loader.steps_per_epoch)
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
-    ending = Ending(checkpoints, metrics)
+    ending = Ending(checkpoints, metrics, signals)
     shown = Progress(console, metrics, plan.modality.unit)
     trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, shown])
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
-    except OSError as error:
-        raise RunError(
-            f"could not write to {run} ({error.strerror}); free some space, then: anyview resume {run}"
-        ) from error
-    except RunError as error:
-        kept = last_checkpoint(run)
-        good = f" Last good checkpoint: step {_step_of(kept):,}." if kept else ""
-        raise RunError(f"{error}.{good} Continue with: anyview resume {run}") from error
     finally:
         loader.close()
-    if ending.interrupted is not None:
+    if signals.asked is not None:
         raise Interrupted(run, trainer.global_step)
 
     method.cpu().eval()
@@ -160,8 +185,32 @@ def train(
         write_embedding(run, model, plan.source)
         model.save(run / "encoder")
     if metrics.stop:
-        raise RunError(f"stopped: {metrics.warning}. The encoder of that moment is in {run}/encoder")
+        raise Collapsed(f"stopped: {metrics.warning}. The encoder of that moment is in {run}/encoder")
     return model
+
+
+def _saved_step(run: Path) -> int | None:
+    """Where a resumed run would go on; None when that is the beginning."""
+    kept = last_checkpoint(run)
+    return read(kept)["global_step"] if kept else None
+
+
+def _cannot_write(run: Path, plan: Plan, error: OSError) -> str:
+    """Why a run could not go on for its folder's sake, what it needs, and what is safe."""
+    if error.filename and not Path(error.filename).resolve().is_relative_to(run.resolve()):
+        return f"{error.filename} could not be used ({error.strerror}). Mend that, then: anyview resume {run}"
+    if not run.is_dir():
+        return f"{run} is gone ({error.strerror}); is the disk still there? Then: anyview resume {run}"
+    kept = last_checkpoint(run)
+    need = sum(3 * p.nbytes for p in plan.method.parameters()) if kept is None else kept.stat().st_size
+    free = shutil.disk_usage(run).free
+    saved = (
+        "no checkpoint yet" if kept is None else f"last good checkpoint: step {read(kept)['global_step']:,}"
+    )
+    return (
+        f"{run} could not be written ({error.strerror or error}): {free / 1e6:,.1f} MB are free and a checkpoint takes "
+        f"{need / 1e6:,.1f} MB; {saved}. Make room, then: anyview resume {run}"
+    )
 
 
 def read_config(run: str | Path) -> Config:
@@ -194,41 +243,9 @@ def read_spec(run: Path) -> dict[str, Any] | None:
         raise InputError(f"{path} is broken ({error}); delete it to read the data anew") from error
 
 
-def last_checkpoint(run: Path) -> Path | None:
-    """The newest checkpoint that can be read, or None."""
-    for name in ("last.ckpt", "previous.ckpt"):
-        path = run / "checkpoints" / name
-        if path.is_file():
-            try:
-                _step_of(path)
-                return path
-            except Exception:  # torn by a full disk or a dying machine: the one before it is whole
-                continue
-    return None
-
-
-def _checkpoint_of(plan: Plan, run: Path) -> Path | None:
-    """The checkpoint to go on from; None when the run ended before its first one.
-
-    Raises:
-        InputError: when there are checkpoints and none can be read, or they are of another method or network.
-    """
-    checkpoint, first = last_checkpoint(run), run / "checkpoints" / "last.ckpt"
-    if checkpoint is None:
-        if first.exists():
-            raise InputError(f"{first} cannot be read, nor one before it; start anew with another --out")
-        return None
-    held = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
-    own = {f"method.{name}": value.shape for name, value in plan.method.state_dict().items()}
-    if own != {name: value.shape for name, value in held.items()}:
-        raise InputError(
-            f"{checkpoint} is not of this run's {plan.name}: config.yaml says another method or network"
-        )
-    return checkpoint
-
-
-def _step_of(checkpoint: Path) -> int:
-    return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+def _of_the_head(name: str) -> bool:
+    """Whether a file may be left by a run that was killed before it had its configuration."""
+    return name in (LOCK, "data.json", "skipped.csv") or name.endswith(".part")
 
 
 def _write_head(plan: Plan, run: Path) -> None:
@@ -286,6 +303,7 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         use_distributed_sampler=False,
         log_every_n_steps=plan.training.log_steps,
         benchmark=plan.device.type == "cuda",
+        plugins=[PlainFile()],
     )
 
 
