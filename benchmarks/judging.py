@@ -29,6 +29,7 @@ from benchmarks.table import TARGETS
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "judging.json"
 TRAIN, TEST, DIM, CLASSES = 50_000, 10_000, 512, 10
+APART = 32  #: axes along which classes differ
 NEIGHBOURS, BATCH, EPOCHS = 200, 256, 100
 
 
@@ -98,16 +99,16 @@ def speed(rounds: int) -> dict[str, Any]:
 
 
 def embeddings() -> tuple[Labelled, Labelled]:
-    """Classes about centres of their own, in noise whose deviation falls from axis to axis as that of trained
-    networks does; axes are turned, so that none stands alone."""
+    """Normal classes that overlap, as those of a trained network do: centres differ along the first ``APART`` axes, and
+    the deviation falls from axis to axis. Axes are turned, so that none stands alone."""
     g = torch.Generator().manual_seed(0)
-    centres = 0.22 * torch.randn(CLASSES, DIM, generator=g)
-    turn = torch.linalg.qr(torch.randn(DIM, DIM, generator=g)).Q
     spread = torch.arange(1, DIM + 1).float().pow(-0.4)
+    centres = 0.56 * torch.randn(CLASSES, DIM, generator=g) * (torch.arange(DIM) < APART)
+    turn = torch.linalg.qr(torch.randn(DIM, DIM, generator=g)).Q
 
     def split(count: int) -> Labelled:
         label = torch.randint(CLASSES, (count,), generator=g)
-        return Labelled((centres[label] + torch.randn(count, DIM, generator=g) * spread * 3) @ turn, label)
+        return Labelled((centres[label] + torch.randn(count, DIM, generator=g)) * spread @ turn, label)
 
     return split(TRAIN), split(TEST)
 

@@ -28,7 +28,7 @@ def digits() -> Features:
     source, kind = open_data("digits").train, modality("image")
     order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))[: sum(COUNT.values())]
     splits = {n: source.take(part) for n, part in zip(COUNT, order.split(list(COUNT.values())))}
-    model = Model(kind.encoder("convnet-s", source.spec, width=8), kind, source.spec)
+    model = Model(kind.encoder("vit-nano", source.spec, dim=16, depth=2, heads=2), kind, source.spec)
     return represent({"pretrained": model}, splits)["pretrained"]
 
 

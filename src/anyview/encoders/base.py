@@ -107,6 +107,18 @@ class Encoder(nn.Module):
             raise InputError(f"no layer {wrong[0]} in this encoder; layers go from 0 (input) to {self.depth}")
 
 
+def layer_outputs(encoder: Encoder, x: Payload) -> dict[int, Tokens]:
+    """Tokens after every layer, by its number; 0, the input embedding, only where the encoder gives it."""
+    layers = list(range(encoder.depth + 1))
+    try:
+        outputs = encoder.tokens(x, layers=layers)
+    except InputError:
+        layers = layers[1:]
+        outputs = encoder.tokens(x, layers=layers)
+    assert isinstance(outputs, list)
+    return dict(zip(layers, outputs))
+
+
 class Tokenizer(nn.Module):
     """Cuts a payload into tokens: ``embed`` for the network, ``targets`` for a reconstruction.
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from anyview.data.batch import Payload
 from anyview.data.source import Source
-from anyview.encoders.base import Encoder
-from anyview.errors import InputError
+from anyview.encoders.base import Encoder, layer_outputs
 from anyview.training.model import Model
 from anyview.training.optim import LR
 from anyview.training.options import OptimizerOptions
@@ -63,15 +62,8 @@ def layer_of(encoder: Encoder, x: Payload) -> dict[str, int]:
     """
     encoder = copy.deepcopy(encoder).cpu().eval().requires_grad_(True)
     named = dict(encoder.named_parameters())
-    layers = list(range(encoder.depth + 1))
-    try:
-        outputs = encoder.tokens(x, layers=layers)
-    except InputError:  # it does not give its input embedding, which then counts to the first layer
-        layers = layers[1:]
-        outputs = encoder.tokens(x, layers=layers)
-    assert isinstance(outputs, list)
     found = dict.fromkeys(named, encoder.depth)
-    for layer, output in reversed(list(zip(layers, outputs))):
+    for layer, output in reversed(layer_outputs(encoder, x).items()):
         if not output.values.requires_grad:
             continue
         slopes = torch.autograd.grad(

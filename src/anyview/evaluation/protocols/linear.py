@@ -1,6 +1,7 @@
 """Linear evaluation: what one linear layer can read off the representation."""
 
 import math
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -27,7 +28,7 @@ class Linear:
     def __init__(self, train: Labelled, validation: Labelled, seed: int = 0) -> None:
         self.standardise = standardiser(train.x)
         self.classes, label = train.label.unique(return_inverse=True)
-        problem = SoftmaxRegression(self.standardise(train.x)[None], label[None], len(self.classes))
+        problem = self._problem(self.standardise(train.x), label)
         held, best, worse = self.standardise(validation.x), -math.inf, 0
         start = problem.solution
         for penalty in PENALTIES:
@@ -41,6 +42,10 @@ class Linear:
                 break
         problem.solution = start
         self.layer = problem.fit(self.penalty, FITTED)
+
+    def _problem(self, z: Tensor, label: Tensor) -> Any:
+        """What is fitted: ``fit(penalty, tolerance)`` gives an ``Affine``, from ``solution`` on."""
+        return SoftmaxRegression(z[None], label[None], len(self.classes))
 
     def _merit(self, z: Tensor, label: Tensor) -> tuple[float, float]:
         """What is best on validation, its accuracy, and the standard error of that."""
