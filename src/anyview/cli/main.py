@@ -11,6 +11,7 @@ COMMANDS = {
     "pretrain": "pretrain an encoder on unlabelled data",
     "resume": "go on with a run that was interrupted",
     "evaluate": "judge an encoder beside an untrained one and raw features",
+    "select": "rank runs without labels, by what their embeddings look like",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",
     "demo": "the main job on a small built-in dataset, offline, in about two minutes",
