@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 SCRIPTS = sorted(
     p.stem
     for p in HERE.glob("*.py")
-    if p.stem not in ("__init__", "common", "finetune", "run", "side_by_side", "collapse")
+    if p.stem not in ("__init__", "common", "finetune", "run", "side_by_side", "collapse", "health")
 )
 SCRIPTS += sorted(f"modalities/{p.stem}" for p in HERE.glob("modalities/*.py") if p.stem != "__init__")
 

@@ -18,6 +18,7 @@ from anyview.files import write_json, write_text
 from anyview.modalities import modality as modality_of
 from anyview.report.comparison import write_comparison
 from anyview.report.html import write_report
+from anyview.training.elsewhere import from_elsewhere, named
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, plan_from_config
 from anyview.training.run import new_run_folder, read_config, read_spec, slug, train
@@ -104,8 +105,34 @@ def resume(run: str | Path, data: Any = None, *, console: Console | None = None)
     return model
 
 
-def load(path: str | Path) -> Model:
-    """Loads the encoder of a run folder, or a folder that ``model.save`` wrote."""
+def load(
+    path: str | Path,
+    data: Any = None,
+    *,
+    weights: str | None = None,
+    size: int | None = None,
+    seed: int = 0,
+) -> Model:
+    """Loads the encoder of a run folder, or a folder that ``model.save`` wrote; or one that was made elsewhere.
+
+    Args:
+        path: a folder; or ``timm:resnet18``, or ``hf:FOLDER`` for what transformers or sentence-transformers saved.
+        data: of encoders made elsewhere: what they are to read, where they do not say it themselves.
+        weights: of encoders that come without: a safetensors file, ``published`` (a download) or ``random``.
+        size: of those: side in pixels at which images are read.
+        seed: of random weights.
+
+    Raises:
+        InputError: when there is no encoder, or it does not fit its configuration, weights or data.
+    """
+    if named(path):
+        return from_elsewhere(str(path), data, weights=weights, size=size, seed=seed)
+    if weights is not None or size is not None:
+        raise InputError(f"{path} has its weights and size in its folder; leave out weights and size")
+    if not Path(path).exists():
+        raise InputError(
+            f"no run folder {path}; give a folder with an encoder, or one of another library, such as timm:resnet18"
+        )
     return Model.load(path)
 
 
@@ -243,8 +270,4 @@ def read_health(run: Path | None) -> dict[str, Any] | None:
 
 
 def _model(model: Model | str | Path) -> Model:
-    if isinstance(model, Model):
-        return model
-    if not Path(model).exists():
-        raise InputError(f"no run folder {model}")
-    return Model.load(model)
+    return model if isinstance(model, Model) else load(model)

@@ -1,5 +1,7 @@
 """Encoders of text: padding changes nothing, order counts where it should, and others' models are read whole."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,68 @@ def test_a_model_of_transformers_gives_what_transformers_gives(folder: Path) -> 
     assert changed[:, 1:].abs().max() == 0
     with pytest.raises(InputError, match="cannot drop"):
         encoder.tokens(ids, mask)
+
+
+def sentence_encoder(folder: Path, into: Path, *more: str, pooling: str = "mean_tokens") -> Path:
+    """The same model with the files that sentence-transformers writes beside it."""
+    root = Path(shutil.copytree(folder, into / "sentences"))
+    names = ["Transformer", "Pooling", *more]
+    parts = [
+        {
+            "idx": i,
+            "name": str(i),
+            "path": f"{i}_{name}" if i else "",
+            "type": f"sentence_transformers.models.{name}",
+        }
+        for i, name in enumerate(names)
+    ]
+    (root / "modules.json").write_text(json.dumps(parts))
+    (root / "1_Pooling").mkdir()
+    modes = {
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": False,
+        "pooling_mode_max_tokens": False,
+    }
+    (root / "1_Pooling" / "config.json").write_text(json.dumps(modes | {f"pooling_mode_{pooling}": True}))
+    return root
+
+
+@pytest.mark.parametrize(("more", "pooling"), [((), "cls_token"), (("Normalize",), "mean_tokens")])
+def test_a_sentence_encoder_pools_as_it_was_saved(folder: Path, tmp_path: Path, more, pooling) -> None:
+    """Against the transformer itself, pooled by hand as sentence-transformers does."""
+    from transformers import BertModel
+
+    spec = {**spec_of_file(folder / "tokenizer.json"), "max_length": 30}
+    encoder = modality("text").encoder(
+        f"hf:{sentence_encoder(folder, tmp_path, *more, pooling=pooling)}", spec
+    )
+    peer = BertModel.from_pretrained(folder).eval()
+    for text in TEXTS[:3]:
+        ids = encode([text], spec)[0]
+        whole = torch.tensor([[*spec["before"], *ids.values.tolist(), *spec["after"]]])
+        with torch.no_grad():
+            hidden = peer(whole).last_hidden_state[0]
+            got = encoder.eval()(ids)[0]
+        expected = hidden[0] if pooling == "cls_token" else hidden.mean(0)
+        expected = expected / expected.norm() if more else expected
+        torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+    registry.save(encoder, tmp_path / "saved")
+    torch.testing.assert_close(registry.load(tmp_path / "saved")[0](ids)[0], got)
+
+
+def test_sentence_encoders_with_other_parts_are_refused(folder: Path, tmp_path: Path) -> None:
+    spec = {**spec_of_file(folder / "tokenizer.json"), "max_length": 30}
+    cases = [
+        (("Dense",), "mean_tokens", "made of Transformer, Pooling, Dense"),
+        ((), "max_tokens", "pools by"),
+    ]
+    for number, (more, pooling, says) in enumerate(cases):
+        root = sentence_encoder(folder, tmp_path / str(number), *more, pooling=pooling)
+        with pytest.raises(InputError, match=says):
+            modality("text").encoder(f"hf:{root}", spec)
+    (root / "modules.json").write_text("[{}]")
+    with pytest.raises(InputError, match="cannot be read as parts"):
+        modality("text").encoder(f"hf:{root}", spec)
 
 
 def test_a_model_of_transformers_is_saved_without_its_folder(folder: Path, tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from anyview.objectives.spectrum import (
     eigenvalues,
     participation_ratio,
     rankme,
+    spectrum_decay,
     stable_rank,
     weakest_dimension,
 )
 
-ALL = [rankme, alpha_req, stable_rank, participation_ratio, dimension_std, weakest_dimension]
+ALL = [rankme, alpha_req, stable_rank, participation_ratio, spectrum_decay, dimension_std, weakest_dimension]
 
 
 def random(*shape, seed=0):
@@ -76,7 +77,7 @@ def test_criteria_do_not_know_scale_and_order(criterion):
         torch.testing.assert_close(criterion(same), expected, rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("criterion", [rankme, alpha_req, stable_rank, participation_ratio])
+@pytest.mark.parametrize("criterion", [rankme, alpha_req, stable_rank, participation_ratio, spectrum_decay])
 def test_spectra_do_not_know_rotation(criterion):
     z = random(60, 10) * torch.arange(1, 11)
     rotation = torch.linalg.qr(random(10, 10, seed=1))[0]
@@ -110,6 +111,15 @@ def test_stable_rank_and_participation_ratio():
     assert participation_ratio(z + 5).item() == pytest.approx(2, rel=1e-6)
     assert stable_rank(z + 50).item() == pytest.approx(1, abs=0.01)
     assert stable_rank(random(50, 1) * random(1, 8)).item() == pytest.approx(1, rel=1e-9)
+
+
+def test_spectrum_decay():
+    assert spectrum_decay(with_spectrum([1.0] * 8)).item() == pytest.approx(9 / 16, rel=1e-9)
+    assert spectrum_decay(with_spectrum([1.0, 0, 0, 0])).item() == pytest.approx(1, rel=1e-9)
+    variance = np.sort(np.linalg.eigvalsh(np.cov(random(60, 10).numpy().T)))[::-1]
+    expected = np.mean(np.cumsum(variance) / variance.sum())
+    assert spectrum_decay(random(60, 10)).item() == pytest.approx(expected, rel=1e-9)
+    assert spectrum_decay(torch.ones(50, 8)).isnan()
 
 
 def test_dimension_std():

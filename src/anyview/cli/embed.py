@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-from anyview.cli.common import Parser, console, say_lines
+from anyview.api import load
+from anyview.cli.common import Parser, console, elsewhere_options, say_lines
 from anyview.errors import InputError
-from anyview.training.model import Model
 from anyview.training.vectors import FORMATS, write_vectors
 
 
 def run(args: list[str]) -> int:
     p = Parser("embed", "Write the embeddings of all samples, in order.")
-    p.add_argument("run", help="a run folder, or a saved encoder")
+    p.add_argument("run", help="a run folder, a saved encoder, timm:NAME or hf:FOLDER")
     p.add_argument("data", help="a folder, a file, or a named dataset")
     p.add_argument(
         "--out",
@@ -22,6 +22,7 @@ def run(args: list[str]) -> int:
     p.add_argument("--batch-size", type=int, default=256, help="samples at a time (default 256)")
     p.add_argument("--device", default="auto", help="cpu, cuda, mps or auto")
     p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="number format")
+    elsewhere_options(p)
     found = p.parse_all(args)
     path = Path(found.out)
     if path.suffix not in FORMATS:
@@ -30,7 +31,7 @@ def run(args: list[str]) -> int:
         raise InputError(f"no folder {path.parent} for --out; make it first")
     if not os.access(path.parent, os.W_OK) or path.is_dir():
         raise InputError(f"cannot write {path}; name another --out")
-    model = Model.load(found.run)
+    model = load(found.run, found.data, weights=found.weights, size=found.size)
     opened = model.open_all(found.data)
     sources = {found.split: opened.split(found.split)} if found.split else opened.splits
     out, how = console(), {k: getattr(found, k) for k in ("batch_size", "device", "precision")}

@@ -3,19 +3,18 @@
 import json
 from pathlib import Path
 
-from anyview.api import keep_evaluation, read_health
-from anyview.cli.common import Parser, console, say_lines
+from anyview.api import keep_evaluation, load, read_health
+from anyview.cli.common import Parser, console, elsewhere_options, say_lines
 from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
 from anyview.report.tables import print_results
-from anyview.training.model import Model
 from anyview.training.run import read_config
 
 
 def run(args: list[str]) -> int:
     p = Parser("evaluate", "Judge an encoder beside the same encoder untrained and the raw features.")
-    p.add_argument("run", help="a run folder, or a saved encoder")
+    p.add_argument("run", help="a run folder, a saved encoder, timm:NAME or hf:FOLDER")
     p.add_argument("data", help="labelled data or pairs with a test split, else a fifth is held out as one")
     p.add_argument("--test", help="labelled test data, when DATA has none")
     p.add_argument(
@@ -30,8 +29,9 @@ def run(args: list[str]) -> int:
     )
     p.add_argument("--seed", type=int, default=0, help="of draws and held-out samples (default 0)")
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
+    elsewhere_options(p)
     found = p.parse_all(args)
-    model = Model.load(found.run)
+    model = load(found.run, found.data, weights=found.weights, size=found.size)
     out = console(found.json)
 
     with out.status("reading") as status:

@@ -12,6 +12,7 @@ COMMANDS = {
     "resume": "go on with a run that was interrupted",
     "evaluate": "judge an encoder beside an untrained one and raw features",
     "compare": "pretrain several methods alike and see which one, how sure, at what cost",
+    "select": "rank runs without labels, by what their embeddings look like",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",
     "demo": "the main job on a small built-in dataset, offline, in about two minutes",

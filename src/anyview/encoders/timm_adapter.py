@@ -41,14 +41,7 @@ class TimmEncoder(MapEncoder):
         weights: str | None = None,
     ) -> None:
         super().__init__(channels)
-        try:
-            import timm
-        except ImportError:
-            raise InputError(
-                f'timm:{name} needs timm; install it with: pip install "anyview[timm]"'
-            ) from None
-        if not timm.is_model(name):
-            raise unknown("timm model", name, timm.list_models())
+        timm = _timm(name)
         published = timm.get_pretrained_cfg(name)
         fixed = bool(published and published.fixed_input_size)
         options: dict[str, Any] = {"img_size": size} if fixed else {}
@@ -92,3 +85,27 @@ class TimmEncoder(MapEncoder):
         elif getattr(self.network, "output_fmt", "NCHW") == "NHWC":
             y = y.permute(0, 3, 1, 2)
         return [y]
+
+
+def published_input(name: str) -> dict[str, Any]:
+    """What the published weights of a timm network were trained on: ``size`` in pixels, ``mean`` and ``std`` of the
+    channels; nothing where timm has no weights of it."""
+    config = _timm(name).get_pretrained_cfg(name)
+    if config is None:
+        return {}
+    return {"size": int(config.input_size[-1]), "mean": list(config.mean), "std": list(config.std)}
+
+
+def _timm(name: str) -> Any:
+    """The library, when it has a network of this name.
+
+    Raises:
+        InputError: when it is not installed, or has none.
+    """
+    try:
+        import timm
+    except ImportError:
+        raise InputError(f'timm:{name} needs timm; install it with: pip install "anyview[timm]"') from None
+    if not timm.is_model(name):
+        raise unknown("timm model", name, timm.list_models())
+    return timm

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -28,18 +29,25 @@ class TransformersEncoder(Encoder):
         weights: the folder with its weights; None starts from fresh ones.
         input: ``max_length``, and the numbers ``pad``, ``mask``, ``before`` and ``after`` of the tokenizer.
         pool: ``mean`` over all tokens, or the output at the first (``cls``).
+        normalise: divide the output by its length, as many sentence encoders do.
 
     Raises:
         InputError: when transformers is not installed or cannot build the model, or texts are too long for it.
     """
 
     def __init__(
-        self, architecture: dict[str, Any], weights: str | None, input: dict[str, Any], pool: str = "mean"
+        self,
+        architecture: dict[str, Any],
+        weights: str | None,
+        input: dict[str, Any],
+        pool: str = "mean",
+        normalise: bool = False,
     ) -> None:
         super().__init__()
         if pool not in POOLS:
             raise unknown("pool", pool, POOLS)
         self.pool, self.pad, self.mask = pool, input["pad"], input["mask"]
+        self.normalise = normalise
         self.before, self.after = list(input["before"]), list(input["after"])
         self.network = _network(architecture, weights)
         if hasattr(self.network, "pooler"):
@@ -64,7 +72,8 @@ class TransformersEncoder(Encoder):
     def forward(self, x: Ragged) -> Float[Tensor, "batch dim"]:
         numbers, valid = self._framed(x)
         hidden = by_length(lambda n, v: self._run(n, v)[-1], numbers, valid)
-        return hidden[:, 0] if self.pool == "cls" else mean_valid(hidden, valid)
+        pooled = hidden[:, 0] if self.pool == "cls" else mean_valid(hidden, valid)
+        return F.normalize(pooled, dim=1) if self.normalise else pooled
 
     def layout(self, x: Ragged) -> tuple[Float[Tensor, "batch tokens axes"], Bool[Tensor, "batch tokens"]]:
         steps = torch.arange(int(x.length.max()), device=x.length.device)
@@ -131,6 +140,40 @@ def read_architecture(folder: str) -> dict[str, Any]:
     if architecture.get("is_encoder_decoder"):
         raise InputError(f"hf:{folder} is an encoder-decoder; give a model that is an encoder alone")
     return architecture
+
+
+#: what sentence-transformers calls the poolings that are here
+_POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+
+
+def read_sentence_modules(folder: str) -> dict[str, Any]:
+    """``pool`` and ``normalise`` of a model that sentence-transformers saved; nothing for any other folder.
+
+    Raises:
+        InputError: for a model with other parts (a dense layer, another pooling), or whose parts cannot be read.
+    """
+    root = Path(folder).expanduser()
+    if not (root / "modules.json").is_file():
+        return {}
+    try:
+        parts = json.loads((root / "modules.json").read_text(encoding="utf-8"))
+        kinds = [str(part["type"]).rpartition(".")[2] for part in parts]
+        pooling = json.loads((root / parts[1]["path"] / "config.json").read_text(encoding="utf-8"))
+        on = [name for name, value in pooling.items() if name.startswith("pooling_mode_") and value is True]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{root}/modules.json cannot be read as parts of a sentence encoder ({error})"
+        ) from error
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) or parts[0]["path"]:
+        raise InputError(
+            f"hf:{folder} is made of {', '.join(kinds)}; only a transformer in the folder itself, its pooling and "
+            "a normalisation can be read"
+        )
+    if len(on) != 1 or on[0] not in _POOLINGS:
+        raise InputError(
+            f"hf:{folder} pools by {' and '.join(on) or 'nothing known'}; only mean and cls are here"
+        )
+    return {"pool": _POOLINGS[on[0]], "normalise": len(kinds) == 3}
 
 
 def _network(architecture: dict[str, Any], weights: str | None) -> Any:

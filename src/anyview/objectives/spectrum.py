@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from anyview.register import system
 
+
+@system(
+    "rankme",
+    title="RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations by Their Rank",
+    paper="arXiv:2210.02885",
+    year=2023,
+    kind="evaluation",
+)
 @torch.no_grad()
 def rankme(z: Float[Tensor, "samples dim"], eps: float = 1e-7) -> Float[Tensor, ""]:
     r"""RankMe, a smooth rank from 1 to ``min(samples, dim)`` (Garrido et al. 2023, arXiv:2210.02885, eq. 1).
@@ -17,8 +26,8 @@ def rankme(z: Float[Tensor, "samples dim"], eps: float = 1e-7) -> Float[Tensor, 
         exp( - sum_k p_k log p_k ),   p_k = sigma_k / sum_j sigma_j + eps
 
     over the ``min(samples, dim)`` singular values, neither squared nor of centred data: both are other
-    numbers. Compares runs of one method and architecture; a high rank is necessary for a good linear probe,
-    not enough. An embedding of zeros has rank 1.
+    numbers. Compares runs of one method and architecture (``anyview select``); a high rank is necessary for
+    a good linear probe, not enough. An embedding of zeros has rank 1.
     """
     sigma = eigenvalues(z).sqrt()
     p = sigma / sigma.sum().clamp(min=torch.finfo(sigma.dtype).tiny) + eps
@@ -63,6 +72,20 @@ def participation_ratio(z: Float[Tensor, "samples dim"]) -> Float[Tensor, ""]:
     """
     values = covariance_eigenvalues(z)
     return values.sum().square() / values.square().sum()
+
+
+@torch.no_grad()
+def spectrum_decay(z: Float[Tensor, "samples dim"]) -> Float[Tensor, ""]:
+    r"""Area under the curve of explained variance (after Li, Efros and Pathak 2022, arXiv:2209.15007).
+
+        mean_j sum_{i <= j} lambda_i / sum_i lambda_i
+
+    over the ``min(samples, dim)`` eigenvalues of the covariance, largest first: 1 when one direction has all the
+    variance, ``(n + 1) / 2n`` when ``n`` share it evenly. Unlike a rank it also says how steeply the spectrum falls
+    within the directions in use. NaN when there is no variance.
+    """
+    values = covariance_eigenvalues(z)
+    return (values.cumsum(0) / values.sum()).mean()
 
 
 @torch.no_grad()

@@ -21,7 +21,10 @@ class Builder:
         build: ``(input, **options)`` -> encoder; its signature is the list of options. That of an adapter also
             takes ``model``, what stands after the prefix.
         modalities: what it reads; ``("any",)`` for all that are cut into tokens.
+        published: of an adapter, the input that a network's published weights were trained on: ``size`` in pixels,
+            and what of the spec it settles (mean and deviation of the channels).
     """
 
     build: Callable[..., Encoder]
     modalities: tuple[str, ...]
+    published: Callable[[str], dict[str, Any]] | None = None

@@ -9,7 +9,7 @@ from anyview.encoders.families import Builder, Input
 from anyview.encoders.families.transformer import SIZES, transformer
 from anyview.encoders.localnet import LocalNet
 from anyview.encoders.resnet import ResNet
-from anyview.encoders.timm_adapter import TimmEncoder
+from anyview.encoders.timm_adapter import TimmEncoder, published_input
 from anyview.encoders.tokenizers.image import image_shape
 
 
@@ -52,4 +52,4 @@ NETWORKS: dict[str, Callable[..., Encoder]] = {
 }
 
 BUILDERS = {name: Builder(build, ("image",)) for name, build in NETWORKS.items()}
-ADAPTERS = {"timm": Builder(timm, ("image",))}
+ADAPTERS = {"timm": Builder(timm, ("image",), published_input)}
