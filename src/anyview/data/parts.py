@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -154,6 +155,8 @@ def readable(name: str, what: str) -> Iterator[None]:
         ValueError,
         EOFError,
         MemoryError,  # of arrays that claim to be larger than any machine
+        SyntaxError,  # of NumPy's headers, which are literals of Python
+        tokenize.TokenError,
         zipfile.BadZipFile,
         zlib.error,
         pa.ArrowException,
