@@ -5,7 +5,7 @@ export ANYVIEW_DATA ?= $(wildcard $(abspath ../shared/data))
 # some images set it; the suite's many processes would each compile every file
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test check evidence bench docs format clean
+.PHONY: install demo test check evidence faults bench docs format clean
 
 install: .venv/.installed
 demo: install
@@ -21,6 +21,8 @@ check: install
 evidence: install
 	@test -n "$(SYSTEM)" || { echo 'error: name the system: make evidence SYSTEM=simclr'; exit 2; }
 	$(BIN)/python -m evidence.run $(SYSTEM) $(ARGS)
+faults: install
+	$(BIN)/python -m faults.run $(ARGS)
 bench: install .venv/.bench
 	$(BIN)/python -m benchmarks.run $(ARGS)
 docs: install

@@ -60,6 +60,8 @@ class Disk:
                 pass
 
     def read_only(self) -> None:
+        self.vanish()  # a mount with a file open for writing, such as the lock, cannot be turned
+        self.come_back()
         self._call("mount", b"none", bytes(self.path), None, REMOUNT | BIND | RDONLY, None)
 
     def vanish(self) -> None:

@@ -1,6 +1,5 @@
 """The few public functions: pretrain, resume, load, embed, evaluate, compare."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from anyview.errors import InputError, RunError
+from anyview.errors import InputError, RunError, printable
 from anyview.evaluation.contest import Contest, begin, make_contest, run_contest
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import evaluate as _evaluate
 from anyview.evaluation.standing import Standing, standing
 from anyview.evaluation.verdict import verdict
-from anyview.files import write_json, write_text
+from anyview.files import parse_json, write_json, write_text
 from anyview.modalities import modality as modality_of
 from anyview.report.comparison import write_comparison
 from anyview.report.html import write_report
@@ -80,7 +79,7 @@ def pretrain(
     )
     console = Console(quiet=quiet)
     for head, text in plan.lines():
-        console.print(f"{head:<9} {text}", highlight=False, soft_wrap=True)
+        console.print(f"{head:<9} {printable(text)}", highlight=False, soft_wrap=True, markup=False)
     run = new_run_folder(out, method, plan.dataset.name)
     model = train(plan, run, console=console)
     write_report(run)
@@ -266,7 +265,15 @@ def keep_evaluation(run: Path, results: Sequence[Result], said: str) -> Path:
 def read_health(run: Path | None) -> dict[str, Any] | None:
     """``health.json`` of a run, or None."""
     path = run / "health.json" if run else None
-    return json.loads(path.read_text()) if path and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is broken ({error}); delete it to go on without") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is broken; delete it to go on without")
+    return found
 
 
 def _model(model: Model | str | Path) -> Model:

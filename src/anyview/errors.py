@@ -4,12 +4,23 @@ import difflib
 from collections.abc import Iterable
 
 
+def printable(text: str) -> str:
+    """``text`` in one line that can do nothing to a terminal: names of files may hold anything."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class InputError(ValueError):
     """Input that cannot work (a path, a name, an option, labels). The command line exits with code 2."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 class RunError(RuntimeError):
     """A run that started and failed (NaN loss, full disk). The command line exits with code 1."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -1,4 +1,5 @@
-"""Writing so that nothing is ever half written: the whole house writes through here."""
+"""Writing so that nothing is ever half written, and reading so that nothing a file says can do harm: the whole
+house writes through here, and parses settings of unknown origin here."""
 
 import json
 import os
@@ -9,6 +10,9 @@ from typing import Any
 import yaml
 
 from anyview.errors import RunError
+
+#: more values than any configuration has; aliases of YAML can stand for any number of them
+MAX_VALUES = 100_000
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
@@ -56,6 +60,41 @@ def sweep(folder: Path) -> None:
     """Removes temporary files that a killed process has left; nobody else may be writing there."""
     for path in folder.rglob(".*.part"):
         path.unlink(missing_ok=True)
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML in plain types; no tag makes an object.
+
+    Raises:
+        ValueError: of one line, for what is no YAML or unreasonably large.
+    """
+    try:
+        return _counted(yaml.safe_load(text))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError((str(error).splitlines() or ["empty"])[0]) from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON, with the errors of ``parse_yaml``."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested without end") from error
+
+
+def _counted(value: Any) -> Any:
+    """``value``, unless it stands for more values than it can sensibly have."""
+    waiting, count = [value], 0
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        if count + len(waiting) > MAX_VALUES:
+            raise ValueError(f"it holds more than {MAX_VALUES:,} values")
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return value
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from anyview.data.source import Dataset, StreamSource
 from anyview.errors import InputError
 from anyview.training import run as run_module
 from anyview.training.checkpoint import checkpoint_to_resume, last_checkpoint, read
@@ -182,3 +183,23 @@ def test_the_table_has_each_step_once_however_the_run_died(tmp_path: Path, whole
         li.split(",")[0] for li in lines
     ]
     assert (run / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_seed_gives_the_same_bits_for_any_number_of_workers(tmp_path: Path) -> None:
+    """On data that is decoded as it goes, so that there are workers at all."""
+
+    def streamed() -> Dataset:
+        spec = make_plan("simclr", PIXELS, options={"health": False}).dataset.spec
+        source = StreamSource("image", spec, list(PIXELS), torch.clone, str)
+        return Dataset("streamed", "image", {"train": source})
+
+    kept = []
+    for workers in (0, 1, 2):
+        run = tmp_path / str(workers)
+        run.mkdir()
+        options = {"batch_size": 8, "epochs": 2, "health": False, "log_steps": 1, "workers": workers}
+        train(make_plan("simclr", streamed(), options=options), run)
+        losses = [line.split(",")[4] for line in (run / "metrics.csv").read_text().splitlines()]
+        kept.append((flat(read(run / "checkpoints" / "last.ckpt")), losses))
+    assert kept[0] == kept[1] == kept[2]
+    assert len(kept[0][1]) == 7

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from anyview.errors import InputError, nearest
+from anyview.errors import InputError, nearest, printable
 from anyview.training.config import parse_text
 
 
@@ -69,7 +69,7 @@ def say_lines(out: Console, lines: Sequence[tuple[str, str]]) -> None:
     width = out.width if out.is_terminal else 10_000
     for head, text in lines:
         row = f"{head:<10}"
-        for part in text.split(" · "):
+        for part in printable(text).split(" · "):
             if len(row) + len(part) + 3 > width and row.strip():
                 out.print(row.rstrip(" ·"), markup=False)
                 row = " " * 10

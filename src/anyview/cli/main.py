@@ -73,7 +73,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    from anyview.errors import printable
+
+    print(f"warning: {printable(str(message))}", file=sys.stderr)
 
 
 def _fail(error: Exception, code: int, debug: bool) -> int:

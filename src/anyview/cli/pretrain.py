@@ -11,6 +11,7 @@ import yaml
 from anyview.api import read_health
 from anyview.cli.common import Parser, console, say_lines, setting
 from anyview.errors import InputError
+from anyview.files import parse_yaml
 from anyview.modalities import modality
 from anyview.report.html import write_report
 from anyview.training.config import flatten, option_parser, parse_text
@@ -158,11 +159,11 @@ def _options(p: Parser, found: argparse.Namespace, rest: list[str]) -> dict[str,
 def _from_file(found: argparse.Namespace) -> dict[str, Any]:
     """Options of a YAML file, such as another run's config.yaml; fills in what the command line left open."""
     try:
-        config = yaml.safe_load(Path(found.config).read_text(encoding="utf-8")) or {}
+        config = parse_yaml(Path(found.config).read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise InputError(f"{found.config} cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{found.config} is not YAML: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise InputError(f"{found.config} is not YAML: {error}") from error
     if not isinstance(config, dict):
         raise InputError(f"{found.config} holds no options (NAME: VALUE lines)")
     method = config.get("method")

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import torch
 
 from anyview.errors import InputError
+from anyview.files import parse_json
 
 #: other names that people give to splits
 SPLIT_NAMES = {
@@ -69,16 +71,19 @@ class Table:
         metadata = self.schema.metadata or {}
         own = b"label_names" if column == "label" else f"{column}_names".encode()
         if own in metadata:
-            return [str(name) for name in json.loads(metadata[own])]
+            with readable(self.name, "a table with names of classes"):
+                return _names(parse_json(metadata[own]))
         names = self.feature(column).get("names")
-        return None if names is None else [str(name) for name in names]
+        return None if names is None else _names(names)
 
     def feature(self, column: str) -> dict[str, Any]:
         """What Hugging Face's metadata say of a column; empty when they say nothing."""
         metadata = (self.schema.metadata or {}).get(b"huggingface", b"{}")
-        features = json.loads(metadata).get("info", {}).get("features", {})
-        feature = features.get(column) if isinstance(features, dict) else None
-        return feature if isinstance(feature, dict) else {}
+        with readable(self.name, "a table of Hugging Face"):
+            found = parse_json(metadata)
+        for key in ("info", "features", column):
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
 
     def head(self, column: str, rows: int = 8) -> pa.ChunkedArray:
         """The first values of a column, without reading the rest."""
@@ -145,10 +150,26 @@ def readable(name: str, what: str) -> Iterator[None]:
     """Turns the errors of a broken file into one line."""
     try:
         yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, pa.ArrowException) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        MemoryError,  # of arrays that claim to be larger than any machine
+        SyntaxError,  # of NumPy's headers, which are literals of Python
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+        zlib.error,
+        pa.ArrowException,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{name} cannot be read as {what} ({_one_line(error)})") from error
+
+
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise InputError("names of classes in a table's metadata are no list; write them as a list of words")
+    return [str(name) for name in value]
 
 
 def _read_parquet(path: Path, names: list[str]) -> pa.Table:

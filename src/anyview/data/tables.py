@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from anyview.data.parts import SPLIT_NAMES, Found, Part, Table, readable
 from anyview.errors import InputError
+from anyview.files import parse_json
 
 #: endings of files that hold one table each
 ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".txt")
@@ -50,13 +51,14 @@ def of_file(path: Path) -> Table:
         elif path.suffix == ".jsonl":
             held = pa.json.read_json(path)
         elif path.suffix == ".json":
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = parse_json(path.read_text(encoding="utf-8"))
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a list of records was expected")
             held = pa.Table.from_pylist(rows)
         else:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
             held = pa.table({"text": pa.array([line for line in lines if line.strip()], pa.string())})
+        held.schema.names  # noqa: B018, names that are no UTF-8 are an error when they are asked for
     if held.num_rows == 0:
         raise InputError(f"{path.name} holds no rows")
     return Table(path.name, held.schema, held.num_rows, held=held, folder=path.parent)
@@ -138,6 +140,7 @@ def _parquet(path: Path, files: list[Path]) -> Found:
         with readable(parts[0].name, "a Parquet file"):
             rows = sum(pq.read_metadata(file).num_rows for file in parts)
             schema = pq.read_schema(parts[0])
+            schema.names  # noqa: B018, see of_file
         splits[split] = Table(parts[0].name, schema, rows, parts, folder=parts[0].parent)
     return Found(path.resolve().stem if path.is_file() else path.resolve().name, splits)
 

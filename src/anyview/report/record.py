@@ -1,7 +1,6 @@
 """Reads a run folder for its report. What is missing or broken is left out and said, never raised."""
 
 import csv
-import json
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import yaml
 
 from anyview.errors import InputError
 from anyview.evaluation.result import Figure, Result
+from anyview.files import parse_json, parse_yaml
 
 T = TypeVar("T")
-BROKEN = (OSError, EOFError, ValueError, KeyError, csv.Error, yaml.YAMLError, zipfile.BadZipFile, zlib.error)
+BROKEN = (OSError, EOFError, ValueError, KeyError, MemoryError, csv.Error, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass
@@ -83,13 +82,13 @@ def read_run(run: Path) -> Record:
             return otherwise
 
     record.config_text = read("config.yaml", _text, "")
-    record.config = read("config.yaml", lambda p: _mapping(yaml.safe_load(_text(p))), {})
-    record.data = read("data.json", lambda p: _mapping(json.loads(_text(p))), {})
+    record.config = read("config.yaml", lambda p: _mapping(parse_yaml(_text(p))), {})
+    record.data = read("data.json", lambda p: _mapping(parse_json(_text(p))), {})
     record.metrics = read("metrics.csv", _columns, {})
-    record.health = read("health.json", lambda p: _mapping(json.loads(_text(p))), {})
+    record.health = read("health.json", lambda p: _mapping(parse_json(_text(p))), {})
     record.samples = read("samples.npz", _samples, {})
     record.embedding = read("embedding.npz", _embedding, {})
-    record.evaluation = read("evaluation.json", lambda p: _results(json.loads(_text(p))), [])
+    record.evaluation = read("evaluation.json", lambda p: _results(parse_json(_text(p))), [])
     record.verdict = read("verdict.txt", _text, "").strip()
     return record
 

@@ -56,7 +56,7 @@ class Progress(pl.Callback):
             return
         if self.metrics.warning and self.metrics.warning != self._said:
             self._said = self.metrics.warning
-            self.console.print(f"warning: {self._said}", style="yellow", highlight=False)
+            self.console.print(f"warning: {self._said}", style="yellow", highlight=False, markup=False)
         progress = module.budget.progress(trainer.global_step)
         if self.live is not None:
             if time.monotonic() - self._shown > 0.25:

@@ -1,6 +1,5 @@
 """A run from plan to encoder: the folder, the trainer, what is kept, and resuming."""
 
-import json
 import logging
 import os
 import shutil
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 from rich.console import Console
 
 from anyview.data.loader import Loader
 from anyview.errors import InputError, RunError
-from anyview.files import sweep, write_json, write_text, write_yaml
+from anyview.files import parse_json, parse_yaml, sweep, write_json, write_text, write_yaml
 from anyview.training.artifacts import write_embedding, write_samples
 from anyview.training.callbacks import Checkpoints, Ending, Metrics, Relabel
 from anyview.training.checkpoint import PlainFile, checkpoint_to_resume, last_checkpoint, read
@@ -31,6 +29,12 @@ from anyview.training.plan import Plan
 from anyview.training.precision import channels_last
 from anyview.training.progress import Progress
 from anyview.training.signals import Signals
+
+#: what a run's configuration has, and of what kind
+SECTIONS = dict.fromkeys(("method", "data", "encoder", "views", "optimizer", "training"), dict) | {
+    "seed": int
+}
+DATA = ("path", "modality", "label", "size")
 
 
 class Collapsed(RunError):
@@ -223,13 +227,18 @@ def read_config(run: str | Path) -> Config:
     if not path.is_file():
         raise InputError(f"{run} is not a run folder (no config.yaml)")
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        missing = {"method", "data", "encoder", "views", "optimizer", "training", "seed"} - set(config)
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
-    if missing:
-        raise InputError(f"{path} is not a run's configuration: {', '.join(sorted(missing))} missing")
-    return config
+        config = parse_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as YAML: {error}") from error
+    found = config if isinstance(config, dict) else {}
+    wrong = [key for key, kind in SECTIONS.items() if not isinstance(found.get(key), kind)]
+    wrong += [f"data.{key}" for key in DATA if not wrong and key not in found["data"]]
+    wrong += [] if wrong or isinstance(found["method"].get("name"), str) else ["method.name"]
+    if wrong:
+        raise InputError(
+            f"{path} is not a run's configuration: {', '.join(wrong)} missing or of another kind"
+        )
+    return found
 
 
 def read_spec(run: Path) -> dict[str, Any] | None:
@@ -238,7 +247,7 @@ def read_spec(run: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["spec"]
+        return parse_json(path.read_text(encoding="utf-8"))["spec"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is broken ({error}); delete it to read the data anew") from error
 

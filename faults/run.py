@@ -1,0 +1,103 @@
+"""``make faults``: kills, disks, hostile files and damaged data, with figures; they are kept in ``results.json``."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def _kill(args: argparse.Namespace) -> dict[str, Any]:
+    from faults import kill
+
+    methods = kill.METHODS[: args.methods]
+    return kill.run(args.seconds, args.kills, methods)
+
+
+def _disk(args: argparse.Namespace) -> dict[str, Any]:
+    from faults import disk
+
+    found = disk.run()
+    return {"faults": len(found), "problems": {name: what for name, what in found.items() if what}}
+
+
+def _hostile(args: argparse.Namespace) -> dict[str, Any]:
+    from faults import hostile
+
+    return {"files": len(hostile.run())}
+
+
+def _fuzz(args: argparse.Namespace) -> dict[str, Any]:
+    from faults import fuzz
+
+    return fuzz.run(args.files)
+
+
+#: in this order: what forks comes before what computes in this process
+SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "kill": _kill,
+    "disk": _disk,
+    "hostile": _hostile,
+    "fuzz": _fuzz,
+}
+
+
+def summary(found: dict[str, dict[str, Any]]) -> list[str]:
+    """The figures, in words."""
+    lines = []
+    if kill := found.get("kill"):
+        lines.append(f"kills survived    {kill['kills']} in {kill['runs']} runs")
+        lines.append(f"bytes lost        {sum(kill['lost'].values())}")
+    if disk := found.get("disk"):
+        lines.append(
+            f"disks lost        {disk['faults'] - len(disk['problems'])} of {disk['faults']} survived"
+        )
+    if hostile := found.get("hostile"):
+        lines.append(f"hostile files     {hostile['files']}, each refused or harmless")
+    if fuzz := found.get("fuzz"):
+        lines.append(
+            f"bad inputs tried  {fuzz['tried']:,}: {fuzz['refused']:,} refused, {fuzz['read']:,} read"
+        )
+    return lines
+
+
+def failed(found: dict[str, dict[str, Any]]) -> list[Any]:
+    """What was lost, not as promised, or neither read nor refused."""
+    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"))
+    return [found[suite][key] for suite, key in keys if found.get(suite, {}).get(key)]
+
+
+def main() -> int:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("suites", nargs="*", choices=[[], *SUITES], help="all, unless some are named")
+    p.add_argument("--kills", type=int, default=50, help="SIGKILLs at least")
+    p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
+    p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
+    p.add_argument("--files", type=int, default=1700, help="damaged files")
+    p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
+    args = p.parse_args()
+    torch.set_num_threads(1)
+    found, start = {}, time.monotonic()
+    for name in args.suites or SUITES:
+        begun = time.monotonic()
+        found[name] = SUITES[name](args) | {"seconds": round(time.monotonic() - begun)}
+        print(f"{name:<8} {found[name]['seconds']} s", flush=True)
+    print("\n".join(summary(found)))
+    bad = failed(found)
+    for what in bad:
+        print(f"FAILED: {json.dumps(what, indent=1)}", file=sys.stderr)
+    if args.keep and not bad:
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        RESULTS.write_text(json.dumps(kept | found, indent=2) + "\n")
+    print(f"in {time.monotonic() - start:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
