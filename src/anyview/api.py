@@ -243,7 +243,7 @@ def run_comparison(contest: Contest, folder: Path, *, console: Console, command:
         return table
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(printable(text), highlight=False, soft_wrap=True, markup=False)
 
     raw_name = modality_of(contest.dataset.modality).raw_name
     for run, results in run_contest(contest, folder, console=console, say=say, command=command):

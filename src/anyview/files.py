@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from anyview.errors import RunError
+from anyview.errors import InputError, RunError
 
 #: more values than any configuration has; aliases of YAML can stand for any number of them
 MAX_VALUES = 100_000
@@ -80,6 +80,22 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested without end") from error
+
+
+def read_json(path: Path, otherwise: Any = None) -> Any:
+    """What a JSON file holds; ``otherwise`` when it is not there.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    if not path.is_file():
+        return otherwise
+    try:
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as JSON ({error}); delete it to have it made anew"
+        ) from error
 
 
 def _counted(value: Any) -> Any:

@@ -21,7 +21,7 @@ from anyview.evaluation.protocols import judge
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import default_protocols, evaluate, open_splits
 from anyview.evaluation.verdict import BASELINES
-from anyview.files import write_json, write_text
+from anyview.files import read_json, write_json, write_text
 from anyview.methods.base import Method
 from anyview.modalities import modality
 from anyview.training.looks import Looks
@@ -129,8 +129,7 @@ def begin(contest: Contest, folder: Path) -> None:
         InputError: when it holds something else.
     """
     kept = folder / "contest.json"
-    if kept.is_file():
-        before = json.loads(kept.read_text(encoding="utf-8"))
+    if (before := read_json(kept)) is not None:
         now = json.loads(json.dumps(contest.settings()))
         for name in now:
             if before.get(name) != now[name]:
@@ -262,7 +261,7 @@ class Baselines:
     def __init__(self, path: Path, seed: int, encoder: dict[str, Any]) -> None:
         self.path = path
         self.key = {"untrained": json.dumps([seed, encoder], sort_keys=True), "raw": "raw"}
-        self.kept: dict[str, list[Any]] = json.loads(path.read_text()) if path.is_file() else {}
+        self.kept: dict[str, list[Any]] = read_json(path, {})
 
     def missing(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if self.key[name] not in self.kept]

@@ -1,7 +1,6 @@
 """A method (or a baseline) over its seeds, read from the run folders of a contest."""
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from anyview.evaluation.contest import run_folder
 from anyview.evaluation.paired import interval
 from anyview.evaluation.result import Result
+from anyview.files import read_json
 from anyview.training.run import read_config
 
 #: figures of health.json that stand beside those with labels
@@ -84,12 +84,12 @@ def read_method(folder: Path, method: str, seeds: int) -> Entry:
             failed[seed] = (run / "failed.txt").read_text(encoding="utf-8").strip()
         if not (run / "evaluation.json").is_file():
             continue
-        for record in json.loads((run / "evaluation.json").read_text(encoding="utf-8")):
+        for record in read_json(run / "evaluation.json"):
             result = Result.from_record(record)
             if "pretrained" in result.figures:
                 row = (result.protocol, result.metric)
                 figures.setdefault(row, {})[seed] = result.figures["pretrained"].mean
-        health = _json(run / "health.json", {})
+        health = read_json(run / "health.json", {})
         for name in CRITERIA:
             if name in health.get("last", {}):
                 criteria.setdefault(name, []).append(health["last"][name])
@@ -97,7 +97,7 @@ def read_method(folder: Path, method: str, seeds: int) -> Entry:
             collapsed.append(seed)
         for name, value in _spent(run).items():
             cost.setdefault(name, []).append(value)
-        if way := [row for row in _json(run / "quality.json", []) if row["quality"] is not None]:
+        if way := [row for row in read_json(run / "quality.json", []) if row["quality"] is not None]:
             curves.append([(row["seconds"] / 60, row["quality"]) for row in way])
     return Entry(method, figures, _means(criteria), _means(cost), curves, failed, collapsed)
 
@@ -111,7 +111,7 @@ def read_baseline(folder: Path, methods: Sequence[str], seeds: int, name: str) -
     figures: dict[Row, dict[int, float]] = {}
     for seed in range(seeds):
         for method in methods:
-            for record in _json(run_folder(folder, method, seed) / "evaluation.json", []):
+            for record in read_json(run_folder(folder, method, seed) / "evaluation.json", []):
                 result = Result.from_record(record)
                 if name in result.figures:
                     row = (result.protocol, result.metric)
@@ -129,7 +129,3 @@ def _spent(run: Path) -> dict[str, float]:
     seconds = float(last["seconds"])
     seen = float(last["step"]) * read_config(run)["training"]["batch_size"]
     return {"minutes": seconds / 60, "samples": seen, "samples_per_s": seen / max(seconds, 1e-9)}
-
-
-def _json(path: Path, otherwise: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise

@@ -1,6 +1,5 @@
 """Who leads, how sure, and at what cost: read from the runs of a contest."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from anyview.evaluation.metrics import metric
 from anyview.evaluation.paired import Difference, paired
 from anyview.evaluation.result import Result
 from anyview.evaluation.verdict import BASELINES
+from anyview.files import read_json
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def standing(folder: Path, methods: Sequence[str], seeds: int) -> Standing | Non
     sign = 1 if higher else -1
     judged = sorted((e for e in entries if main in e.figures), key=lambda e: -sign * e.mean(main))
     listed = {e.name: e.figures[main] for e in [*judged, *base] if main in e.figures}
-    settings = json.loads((folder / "contest.json").read_text(encoding="utf-8"))
-    levels = folder / "levels.json"
+    settings = read_json(folder / "contest.json")
     return Standing(
         folder,
         settings,
@@ -87,7 +86,7 @@ def standing(folder: Path, methods: Sequence[str], seeds: int) -> Standing | Non
         [*judged, *(e for e in entries if main not in e.figures)],
         base,
         paired(listed, higher),
-        json.loads(levels.read_text(encoding="utf-8")) if levels.is_file() else {},
+        read_json(folder / "levels.json", {}),
         seeds,
     )
 

@@ -1,6 +1,5 @@
 """How good is the encoder on its way? Judged at shares of the budget, while the clock stands still."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from anyview.files import write_json
+from anyview.files import read_json, write_json
 from anyview.methods.base import Method
 from anyview.training.module import Pretraining
 
@@ -31,8 +30,7 @@ class Looks(pl.Callback):
         self.rows: list[dict[str, Any]] = []
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        kept = json.loads(self.path.read_text()) if self.path.exists() else []
-        self.rows = [row for row in kept if row["step"] <= trainer.global_step]
+        self.rows = [row for row in read_json(self.path, []) if row["step"] <= trainer.global_step]
         self._due = self._after(module.budget.progress(trainer.global_step))
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
