@@ -52,7 +52,7 @@ class WeightedRegression:
             scores = (mixed @ weight.to(self.x.dtype)).double() + bias
             loss = F.cross_entropy(scores, self.label) + l2 / 2 * weight.square().sum()
             (slope,) = torch.autograd.grad(loss, point)
-            return float(loss), slope.cpu().numpy()
+            return float(loss.detach()), slope.cpu().numpy()
 
         options = {"maxiter": 500, "ftol": tolerance, "gtol": 1e-6}
         found = minimize(objective, self.solution.numpy(), jac=True, method="L-BFGS-B", options=options)
