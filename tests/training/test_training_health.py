@@ -72,6 +72,7 @@ def test_healthy_embeddings() -> None:
     assert health.judge(10) is None
     assert not health.collapsed
     assert health.verdict().startswith("No collapse")
+    assert health.last["dims_z"] == pytest.approx(DIM, rel=0.15)
     assert set(health.last) == set(COLUMNS)
 
 
@@ -220,3 +221,22 @@ def test_hidden_tokens_are_no_vectors_of_samples():
     figures = held().measure(Masked(HEALTHY))
     assert "rank_z" not in figures
     assert figures["rank"] > 20
+
+
+def test_a_symptom_is_in_the_verdict_and_the_record_and_survives_a_resume():
+    """A method whose loss is spent while its samples hardly differ; the encoder is as it was."""
+    drawn = 4 * CONSTANT / CONSTANT[0].norm() + 0.6 * HEALTHY / DIM**0.5
+    health = measured(HEALTHY)
+    health.measure(Fake(HEALTHY, compared=drawn))
+    assert health.verdict().startswith(
+        "Not healthy, by what the loss compares: it points one way for all samples"
+    )
+    assert len(health.record()["symptoms"]) == 1
+    assert health.record()["collapsed"] is False
+    for loss in [5.0] + [0.01] * 30:
+        health.symptoms.losses.note(loss)
+    again = held()
+    again.load_state(health.state())
+    again.last = health.last
+    assert again.verdict() == health.verdict()
+    assert "the loss fell to 0.2 % of its first" in again.verdict()

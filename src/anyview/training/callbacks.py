@@ -194,6 +194,8 @@ class Metrics(pl.Callback):
             "samples_per_s": round((trainer.global_step - step) * module.batch_size / max(seconds, 1e-9), 1),
             "wait": round(wait / max(seconds, 1e-9), 4),
         }
+        if self.health is not None:
+            self.health.symptoms.losses.note(module.row["loss"])
         module.row = {}
         if self.health is not None and time.monotonic() - self._health_at > 50 * self._health_cost:
             row |= self._watch(trainer, module)

@@ -11,12 +11,24 @@ from anyview.data.batch import Batch, payload_shape
 from anyview.data.source import Source
 from anyview.methods.base import Method
 from anyview.objectives.alignment import alignment, uniformity
-from anyview.objectives.spectrum import alpha_req, rankme
+from anyview.objectives.spectrum import alpha_req, participation_ratio, rankme
 from anyview.training.step import seed_step
+from anyview.training.symptoms import Symptoms
 
 HELD = 512  #: samples watched
 PART = 128  #: of them through the networks at a time
-COLUMNS = ("rank", "rank_of", "std", "alignment", "uniformity", "alpha", "rank_z", "std_z")
+COLUMNS = (
+    "rank",
+    "rank_of",
+    "std",
+    "alignment",
+    "uniformity",
+    "alpha",
+    "rank_z",
+    "std_z",
+    "dims_z",
+    "size_z",
+)
 
 
 @dataclass
@@ -31,7 +43,9 @@ class Health:
 
     ``rank`` is RankMe of the encoder's output (of ``rank_of`` dimensions at most), ``std`` the mean deviation
     of its dimensions after normalisation times the root of their number (1 is spread over the sphere, 0 is a
-    point); ``rank_z`` and ``std_z`` the same of what the loss compares, where that is a vector a sample.
+    point); ``rank_z`` and ``std_z`` the same of what the loss compares, where that is a vector a sample, and
+    ``dims_z`` the number of dimensions that share its variance (participation ratio), ``size_z`` its mean
+    deviation as it is, not normalised.
     """
 
     views: list[Batch]  #: of the held samples, as the method gets them
@@ -40,6 +54,7 @@ class Health:
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     collapsed: bool = False
+    symptoms: Symptoms = field(default_factory=Symptoms)
     _suspect: int | None = None
 
     @staticmethod
@@ -49,10 +64,11 @@ class Health:
         batch = source.fetch(pick.sort().values).to(device)
         seed_step(seed, -1)
         views = method.make_views(batch)
+        symptoms = Symptoms(method.couples_samples)
         if len(views) > 1 and payload_shape(views[0].x) == payload_shape(views[1].x):
-            return Health(views, (views[0], views[1]))
+            return Health(views, (views[0], views[1]), symptoms=symptoms)
         seed_step(seed, -2)
-        return Health(views, (views[0], method.make_views(batch)[0]))
+        return Health(views, (views[0], method.make_views(batch)[0]), symptoms=symptoms)
 
     @torch.no_grad()
     def measure(self, method: Method) -> dict[str, float]:
@@ -78,7 +94,12 @@ class Health:
             "alpha": float(alpha_req(h[0])),
         }
         if z is not None:
-            figures |= {"rank_z": float(rankme(z)), "std_z": _spread(z)}
+            figures |= {
+                "rank_z": float(rankme(z)),
+                "std_z": _spread(z),
+                "dims_z": float(participation_ratio(z)),
+                "size_z": float(z.std(0).mean()),
+            }
         self.first = self.first or figures
         self.last = figures
         return figures
@@ -136,6 +157,9 @@ class Health:
         rank, of = self.last["rank"], self.last["rank_of"]
         if self.collapsed or self._looks_collapsed():
             return f"Collapsed: effective rank {rank:.1f} of {of:.0f}, deviation {self.last['std']:.2f} of 1."
+        if found := self.symptoms.found(self.first, self.last):
+            encoder = f"The encoder has not collapsed (effective rank {rank:.0f} of {of:.0f})"
+            return f"Not healthy, by what the loss compares: {'; '.join(found)}. {encoder}."
         if rank < 0.05 * of:
             return f"No collapse, but few directions are in use (effective rank {rank:.1f} of {of:.0f})."
         return f"No collapse (effective rank {rank:.0f} of {of:.0f})."
@@ -143,17 +167,26 @@ class Health:
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, in plain types."""
         events = [asdict(e) for e in self.events]
-        return {"first": self.first, "events": events, "collapsed": self.collapsed, "suspect": self._suspect}
+        return {
+            "first": self.first,
+            "events": events,
+            "collapsed": self.collapsed,
+            "suspect": self._suspect,
+            "losses": self.symptoms.state(),
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.first, self.collapsed, self._suspect = state["first"], state["collapsed"], state["suspect"]
         self.events = [Event(**e) for e in state["events"]]
+        if "losses" in state:  # checkpoints of before it was kept have none
+            self.symptoms.load_state(state["losses"])
 
     def record(self) -> dict[str, Any]:
         """Content of health.json."""
         return {
             "verdict": self.verdict(),
             "collapsed": bool(self.collapsed or (self.last and self._looks_collapsed())),
+            "symptoms": self.symptoms.found(self.first, self.last),
             "last": self.last,
             "events": [asdict(e) for e in self.events],
         }
