@@ -82,7 +82,11 @@ def chain(
 
 
 def run(
-    seconds: float, least: int = 50, methods: tuple[str, ...] = METHODS, phases: tuple[str, ...] = CHAIN
+    seconds: float,
+    least: int = 50,
+    seed: int = 0,
+    methods: tuple[str, ...] = METHODS,
+    phases: tuple[str, ...] = CHAIN,
 ) -> dict:
     """At least so many kills, over as many runs as that takes.
 
@@ -101,7 +105,7 @@ def run(
         while sum(count.values()) < least and time.monotonic() < end:
             method = methods[runs % len(methods)]
             killed_run = folder / f"killed-{runs}"
-            count += chain(method, data, killed_run, phases, runs, max(1.0, took[method] / 6))
+            count += chain(method, data, killed_run, phases, seed + runs, max(1.0, took[method] / 6))
             lost |= {f"{method}: {k}": v for k, v in differences(killed_run, whole[method]).items()}
             runs += 1
     return {"kills": sum(count.values()), "phase": dict(count), "runs": runs, "lost": lost}

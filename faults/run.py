@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ def _kill(args: argparse.Namespace) -> dict[str, Any]:
     from faults import kill
 
     methods = kill.METHODS[: args.methods]
-    return kill.run(args.seconds, args.kills, methods)
+    return kill.run(args.seconds, args.kills, args.seed, methods) | {"seeds": [args.seed]}
 
 
 def _disk(args: argparse.Namespace) -> dict[str, Any]:
@@ -67,6 +68,12 @@ def summary(found: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
+def together(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """Two rounds of killing as one."""
+    added = {key: a[key] + b[key] for key in ("kills", "runs", "seconds", "seeds")}
+    return {**added, "phase": dict(Counter(a["phase"]) + Counter(b["phase"])), "lost": a["lost"] | b["lost"]}
+
+
 def failed(found: dict[str, dict[str, Any]]) -> list[Any]:
     """What was lost, not as promised, or neither read nor refused."""
     keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"))
@@ -78,6 +85,7 @@ def main() -> int:
     p.add_argument("suites", nargs="*", choices=[[], *SUITES], help="all, unless some are named")
     p.add_argument("--kills", type=int, default=50, help="SIGKILLs at least")
     p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
+    p.add_argument("--seed", type=int, default=0, help="of the moments; kept kills of other seeds add up")
     p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
     p.add_argument("--files", type=int, default=1700, help="damaged files")
     p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
@@ -94,6 +102,8 @@ def main() -> int:
         print(f"FAILED: {json.dumps(what, indent=1)}", file=sys.stderr)
     if args.keep and not bad:
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        if "kill" in found and args.seed not in kept.get("kill", {}).get("seeds", [args.seed]):
+            found["kill"] = together(kept["kill"], found["kill"])
         RESULTS.write_text(json.dumps(kept | found, indent=2) + "\n")
     print(f"in {time.monotonic() - start:.0f} s")
     return 1 if bad else 0
