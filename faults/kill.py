@@ -43,10 +43,10 @@ def undisturbed(method: str, data: str, run: Path) -> float:
     return time.monotonic() - start
 
 
-def check_fork(data: str, whole: Path, folder: Path) -> None:
+def check_fork(method: str, data: str, whole: Path, folder: Path) -> None:
     """A run of a fresh process is that of a forked one, to the bit."""
     code = "import sys; from pathlib import Path; from faults.child import sitting; from faults.kill import OPTIONS; "
-    code += f"sys.exit(sitting('{METHODS[0]}', sys.argv[1], Path(sys.argv[2]), OPTIONS))"
+    code += f"sys.exit(sitting('{method}', sys.argv[1], Path(sys.argv[2]), OPTIONS))"
     run = folder / "fresh"
     subprocess.run([sys.executable, "-c", code, data, str(run)], check=True, capture_output=True)
     if lost := differences(run, whole):
@@ -101,7 +101,7 @@ def run(
         data = digits(folder)
         whole = {m: folder / f"whole-{m}" for m in methods}
         took = {m: undisturbed(m, data, whole[m]) for m in methods}
-        check_fork(data, whole[methods[0]], folder)
+        check_fork(methods[0], data, whole[methods[0]], folder)
         while sum(count.values()) < least and time.monotonic() < end:
             method = methods[runs % len(methods)]
             killed_run = folder / f"killed-{runs}"
