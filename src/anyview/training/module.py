@@ -182,4 +182,4 @@ class Pretraining(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.budget.elapsed_before = checkpoint["anyview"]["elapsed"]
-        self.skipped = checkpoint["anyview"]["skipped"]
+        self.skipped = checkpoint["anyview"].get("skipped", 0)
