@@ -44,7 +44,7 @@ def test_a_comparison_is_judged_alike_interrupted_continued_and_extended(
     for _ in range(2):
         assert main(two) == 130
         assert f"Continue with: anyview {' '.join(two)}" in capsys.readouterr().err
-        assert not list(here.glob("cmp/*/*/evaluation.json"))
+        assert not list(here.glob("cmp/*/*/compared.json"))
 
     assert main(two) == 0
     printed = capsys.readouterr().out
@@ -52,7 +52,7 @@ def test_a_comparison_is_judged_alike_interrupted_continued_and_extended(
     assert re.search(
         r"verdict   (simclr|vicreg) leads by nearest neighbours: .* With one seed nobody can say", printed
     )
-    first = {p: p.stat().st_mtime_ns for p in here.glob("cmp/*/*/evaluation.json")}
+    first = {p: p.stat().st_mtime_ns for p in here.glob("cmp/*/*/compared.json")}
     assert len(first) == 2
 
     assert main([*two[:3], "simclr", "vicreg", "byol", "--seeds", "2", *ARGS, "--json"]) == 0

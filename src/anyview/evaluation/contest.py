@@ -29,6 +29,7 @@ from anyview.training.model import Model
 from anyview.training.plan import Plan, make_plan, method_class
 from anyview.training.run import Interrupted, train
 
+FIGURES = "compared.json"  #: of a run in a contest; ``evaluation.json`` is anybody's to make again
 WATCHED = 4000  #: samples that quality is judged on while a run is on its way
 
 
@@ -167,11 +168,13 @@ def run_contest(
     jobs = [(seed, method) for seed in range(contest.seeds) for method in contest.methods]
     for place, (seed, method) in enumerate(jobs):
         run = run_folder(folder, method, seed)
-        if (run / "evaluation.json").is_file() or (run / "failed.txt").is_file():
+        if (run / FIGURES).is_file() or (run / "failed.txt").is_file():
             continue
         say(f"{method}, seed {seed} ({place + 1} of {len(jobs)})")
         try:
-            yield run, _one(contest, folder, method, seed, console)
+            results = _one(contest, folder, method, seed, console)
+            write_json(run / FIGURES, [r.record() for r in results])
+            yield run, results
         except Interrupted as stopped:
             raise Interrupted(run, stopped.step, command) from stopped
         except RunError as error:

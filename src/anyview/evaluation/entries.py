@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anyview.evaluation.contest import run_folder
+from anyview.evaluation.contest import FIGURES, run_folder
 from anyview.evaluation.paired import interval
 from anyview.evaluation.result import Result
 from anyview.files import read_json
@@ -82,9 +82,9 @@ def read_method(folder: Path, method: str, seeds: int) -> Entry:
         run = run_folder(folder, method, seed)
         if (run / "failed.txt").is_file():
             failed[seed] = (run / "failed.txt").read_text(encoding="utf-8").strip()
-        if not (run / "evaluation.json").is_file():
+        if not (run / FIGURES).is_file():
             continue
-        for record in read_json(run / "evaluation.json"):
+        for record in read_json(run / FIGURES):
             result = Result.from_record(record)
             if "pretrained" in result.figures:
                 row = (result.protocol, result.metric)
@@ -111,7 +111,7 @@ def read_baseline(folder: Path, methods: Sequence[str], seeds: int, name: str) -
     figures: dict[Row, dict[int, float]] = {}
     for seed in range(seeds):
         for method in methods:
-            for record in read_json(run_folder(folder, method, seed) / "evaluation.json", []):
+            for record in read_json(run_folder(folder, method, seed) / FIGURES, []):
                 result = Result.from_record(record)
                 if name in result.figures:
                     row = (result.protocol, result.metric)
