@@ -87,8 +87,12 @@ def run(
     seed: int = 0,
     methods: tuple[str, ...] = METHODS,
     phases: tuple[str, ...] = CHAIN,
+    fresh: bool = True,
 ) -> dict:
     """At least so many kills, over as many runs as that takes.
+
+    Args:
+        fresh: check first that a forked run is that of a fresh process.
 
     Returns:
         ``kills`` survived, by ``phase``, and what was ``lost``: name -> bytes.
@@ -101,7 +105,8 @@ def run(
         data = digits(folder)
         whole = {m: folder / f"whole-{m}" for m in methods}
         took = {m: undisturbed(m, data, whole[m]) for m in methods}
-        check_fork(methods[0], data, whole[methods[0]], folder)
+        if fresh:
+            check_fork(methods[0], data, whole[methods[0]], folder)
         while sum(count.values()) < least and time.monotonic() < end:
             method = methods[runs % len(methods)]
             killed_run = folder / f"killed-{runs}"

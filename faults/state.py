@@ -12,10 +12,11 @@ import yaml
 from safetensors.torch import load_file
 
 from anyview.training.checkpoint import read
+from anyview.training.health import COLUMNS
 
 #: columns that tell the time, and those whose moment it decides
 CLOCK = {"seconds", "samples_per_s", "wait"}
-WHEN = {"rank", "rank_of", "std", "alignment", "uniformity", "alpha", "rank_z", "std_z"}
+WHEN = set(COLUMNS)
 #: results that hold no time; health.json says when a collapse was seen, which the clock decides
 EXACT = {"data.json", "samples.npz", "embedding.npz", "encoder/config.json", "encoder/model.safetensors",
          "evaluation.json", "verdict.txt"}  # fmt: skip

@@ -78,9 +78,9 @@ def select(
     if by not in CRITERIA:
         raise unknown("criterion", by, CRITERIA)
     paths = list(dict.fromkeys(Path(run) for run in runs))
+    configs = {path: _finished(path) for path in paths}
     if len(paths) < 2:
         raise InputError("select ranks runs; give two different ones or more, such as: anyview select runs/*")
-    configs = {path: _finished(path) for path in paths}
     ranked = []
     for path, config in configs.items():
         say(f"{by} of {path}")
