@@ -226,10 +226,10 @@ def state(row: Record) -> str:
 
 
 def figure(value: Record | None) -> str:
-    """``0.512 ± 0.010 (3)``: mean, standard deviation, number of seeds or draws."""
+    """``0.512 ± 0.010 (3)``: mean, standard deviation, number of seeds or draws; one alone has no deviation."""
     if value is None or value.get("mean") is None:
         return "–"
-    spread = "" if value.get("std") is None else f" ± {number(value['std'])}"
+    spread = "" if value.get("std") is None or value["n"] == 1 else f" ± {number(value['std'])}"
     return f"{number(value['mean'])}{spread} ({value['n']})"
 
 
