@@ -120,6 +120,10 @@ WRONG = {
         ["compare", "x.npz", "--methods", "simclr", "--epochs", "1", "--set", "byol.momentum=1"],
         "of none of",
     ),
+    "protocol": (
+        ["compare", "x.npz", "--methods", "simclr", "--epochs", "1", "--protocol", "knm"],
+        'did you mean "knn"',
+    ),
     "labels": (["compare", "plain.npy", "--methods", "simclr", "--epochs", "1"], "needs labels"),
     "folder": (
         ["compare", "x.npz", "--methods", "simclr", "--epochs", "1", "--out", "full"],

@@ -59,7 +59,8 @@ def test_a_worker_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None
         worker = multiprocessing.get_context("fork").Process(target=signal.pause)
         worker.start()
     try:
-        other = holder(tmp_path)
+        other = holder(tmp_path)  # gets in while the worker lives
+        assert worker.is_alive()
         other.kill()
         other.wait()
     finally:

@@ -13,20 +13,19 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-import anyview.data as data_room
 from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, RunError
 from anyview.evaluation.features import Features, Split
 from anyview.evaluation.protocols import judge
 from anyview.evaluation.result import Result
-from anyview.evaluation.run import default_protocols, evaluate, open_splits
+from anyview.evaluation.run import check_names, default_protocols, evaluate, open_splits
 from anyview.evaluation.verdict import BASELINES
 from anyview.files import read_json, write_json, write_text
 from anyview.methods.base import Method
 from anyview.modalities import modality
 from anyview.training.looks import Looks
 from anyview.training.model import Model
-from anyview.training.plan import Plan, make_plan, method_class
+from anyview.training.plan import Plan, make_plan, method_class, open_for
 from anyview.training.run import Interrupted, train
 
 FIGURES = "compared.json"  #: of a run in a contest; ``evaluation.json`` is anybody's to make again
@@ -100,14 +99,11 @@ def make_contest(
         )
     if (minutes is None) == (epochs is None):
         raise InputError("compare needs one budget for all: give minutes or epochs")
+    check_names(protocols)
     methods = tuple(dict.fromkeys(methods))
     classes = [method_class(name) for name in methods]
-    dataset = data_room.open(data, modality=modality_name, label=label, size=size)
+    dataset = open_for(encoder or "", data, modality_name=modality_name, label=label, size=size)
     kind = modality(dataset.modality)
-    if encoder is not None and data is not dataset and (demanded := kind.demanded(encoder)) is not None:
-        dataset = data_room.open(data, modality=kind.name, label=label, size=size, like=demanded)
-    if list(dataset.splits) != ["test"]:
-        dataset = dataset.with_test(0.2).with_validation(0.1)
     needs = [cls.encoder_for or cls.needs for cls in classes]
     need = "tokens" if "tokens" in needs else needs[0]
     encoder = encoder or kind.default_encoder(dataset.spec, len(dataset.pretraining), need)
@@ -119,8 +115,11 @@ def make_contest(
             raise InputError(f'option "{name}" is of none of the methods compared ({", ".join(methods)})')
     plans = [contest.plan(name, 0) for name in methods]
     first = Model(plans[0].method.encoder, plans[0].modality, plans[0].spec)
-    splits = open_splits(first, dataset)
-    return replace(contest, protocols=tuple(protocols or default_protocols(first, splits["test"])))
+    splits = open_splits(first, dataset)  # cut before anything is trained
+    if "train" not in splits:
+        raise InputError(f"compare pretrains, and {dataset.name} has only a test split; give train data too")
+    judged = tuple(protocols or default_protocols(first, splits["test"]))
+    return replace(contest, dataset=replace(dataset, splits=splits), protocols=judged)
 
 
 def begin(contest: Contest, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Entry:
     Attributes:
         figures: (protocol, metric) -> seed -> figure on test.
         criteria: name -> mean over seeds of what needs no labels; empty for baselines.
-        cost: minutes of training a run, samples seen, samples a second, parameters of the encoder.
+        cost: minutes of training a run, samples seen, samples a second.
         curves: for each seed, (minutes, quality on validation) on its way.
         failed: seed -> why there is no figure.
         collapsed: seeds whose health says so.

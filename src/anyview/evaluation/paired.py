@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import torch
 from jaxtyping import Float
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
-LEVEL = 0.95
+from anyview.evaluation.result import COVERAGE, Figure
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,13 @@ class Difference:
     @property
     def sure(self) -> bool:
         """Whether chance alone would hardly ever give such a difference."""
-        return self.p < 1 - LEVEL
+        return self.p < 1 - COVERAGE
 
 
 def interval(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """95 % confidence interval of the mean by Student's t; infinite for a single value."""
-    n = len(values)
-    if n < 2:
-        return -np.inf, np.inf
-    half = stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n)
-    return float(values.mean() - half), float(values.mean() + half)
+    figure = Figure.over(torch.from_numpy(values))
+    return (-np.inf, np.inf) if figure.low is None or figure.high is None else (figure.low, figure.high)
 
 
 def paired(figures: dict[str, dict[int, float]], higher: bool = True) -> list[Difference]:

@@ -56,9 +56,7 @@ def evaluate(
     Raises:
         InputError: when labels are missing or the data cannot be read as what the encoder was trained on.
     """
-    for name in protocols or ():
-        if name not in PROTOCOLS:
-            raise unknown("protocol", name, PROTOCOLS)
+    check_names(protocols)
     splits = open_splits(model, train, test, label=label, seed=seed)
     protocols = list(dict.fromkeys(protocols or default_protocols(model, splits["test"])))
     paired = [name for name in protocols if PROTOCOLS[name].paired]
@@ -90,6 +88,13 @@ def evaluate(
         )
         results = with_supervised(results, measured(answer, truth, fitted, seed))
     return results
+
+
+def check_names(protocols: Sequence[str] | None) -> None:
+    """Raises InputError for a protocol that there is not, with the nearest one."""
+    for name in protocols or ():
+        if name not in PROTOCOLS:
+            raise unknown("protocol", name, PROTOCOLS)
 
 
 def default_protocols(model: Model, test: Source) -> Sequence[str]:

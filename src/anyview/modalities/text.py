@@ -10,6 +10,7 @@ from anyview.data.batch import Payload, Ragged
 from anyview.data.loader import batches
 from anyview.data.source import Source
 from anyview.data.text.vocabulary import check, decode, spec_of_file
+from anyview.errors import InputError
 from anyview.modalities.base import Modality, Raw, Spec
 from anyview.views.text import check_text, multi_crop, multi_view, plain_view, two_views
 
@@ -30,10 +31,13 @@ class Text(Modality):
 
     def demanded(self, encoder: str) -> Spec | None:
         """The tokenizer in the folder of a model of transformers."""
-        prefix, _, folder = encoder.partition(":")
-        return (
-            spec_of_file(Path(folder).expanduser() / "tokenizer.json") if prefix == "hf" and folder else None
-        )
+        prefix, _, name = encoder.partition(":")
+        if prefix != "hf" or not name:
+            return None
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise InputError(f"no folder {name}; give one that transformers or sentence-transformers saved")
+        return spec_of_file(folder / "tokenizer.json")
 
     def input(self, spec: Spec) -> dict[str, Any]:
         return {key: spec[key] for key in ("vocabulary", "max_length", "pad", "mask", "before", "after")}

@@ -40,8 +40,6 @@ def from_elsewhere(
     prefix, _, model = name.partition(":")
     builder = registry.adapters()[prefix]
     kind = modality(builder.modalities[0])
-    if prefix == "hf" and not Path(model).expanduser().is_dir():
-        raise InputError(f"no folder {model}; give one that transformers or sentence-transformers saved")
     spec = kind.demanded(name)
     if spec is not None:  # a folder that brings its own tokenizer, and its weights
         if weights not in (None, RANDOM):

@@ -149,6 +149,30 @@ def obstacle(system: register.System, kind: str) -> str | None:
     return None
 
 
+def open_for(
+    encoder: str,
+    data: Any,
+    *,
+    modality_name: str | None = None,
+    label: str | None = None,
+    size: int | None = None,
+    like: dict[str, Any] | None = None,
+) -> Dataset:
+    """Opens data as ``anyview.open`` does, and in the way an encoder demands that brings its own, such as a tokenizer.
+
+    Args:
+        encoder: its name; empty for none.
+
+    Raises:
+        InputError: as ``anyview.open``, or when what the encoder brings cannot be read.
+    """
+    dataset = data_room.open(data, modality=modality_name, label=label, size=size, like=like)
+    kind = modality(dataset.modality)
+    if like is None and data is not dataset and (demanded := kind.demanded(encoder)) is not None:
+        return data_room.open(data, modality=kind.name, label=label, size=size, like=demanded)
+    return dataset
+
+
 def make_plan(
     method: str,
     data: Any,
@@ -175,11 +199,9 @@ def make_plan(
         InputError: one line, for anything that cannot work.
     """
     cls = method_class(method)
-    dataset = data_room.open(data, modality=modality_name, label=label, size=size, like=like)
-    kind = modality(dataset.modality)
     wanted = str(encoder or (options or {}).get("encoder.name", ""))
-    if like is None and data is not dataset and (demanded := kind.demanded(wanted)) is not None:
-        dataset = data_room.open(data, modality=kind.name, label=label, size=size, like=demanded)
+    dataset = open_for(wanted, data, modality_name=modality_name, label=label, size=size, like=like)
+    kind = modality(dataset.modality)
     factory = views_factory(cls, kind)
     given = dict(options or {})
     if encoder is not None:
