@@ -6,7 +6,6 @@ in one process. Figures are kept in ``results/judging.json``; ``python -m benchm
 """
 
 import argparse
-import datetime
 import json
 import statistics
 import sys
@@ -47,11 +46,7 @@ def main() -> int:
     held = all(statistics.median(values) >= TARGETS[name][0] for name, values in found.items())
     equal = raw["agreement"] >= 0.9999 and raw["accuracy"]["linear"] >= raw["accuracy"]["SGD"]
     record = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": machine.commit(),
-        "minutes": round((time.monotonic() - start) / 60, 2),
-        "machine": here,
-        "versions": machine.versions(),
+        **machine.about(start, here),
         "settings": {"train": TRAIN, "test": TEST, "dim": DIM, "classes": CLASSES, "rounds": options.rounds},
         "targets": {name: TARGETS[name][0] for name in found},
         "ratios": {name: [round(value, 3) for value in values] for name, values in found.items()},

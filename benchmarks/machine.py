@@ -1,8 +1,10 @@
 """Where and with what something was measured."""
 
+import datetime
 import os
 import platform
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,17 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "threads_set": {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")},
+    }
+
+
+def about(start: float, here: dict[str, Any]) -> dict[str, Any]:
+    """The head of every record: when, at which commit, for how long (since ``start``, monotonic), where, with what."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "minutes": round((time.monotonic() - start) / 60, 2),
+        "machine": here,
+        "versions": versions(),
     }
 
 

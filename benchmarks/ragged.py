@@ -6,7 +6,6 @@ dataset. A turn is one epoch of training from the same weights. Figures are kept
 """
 
 import argparse
-import datetime
 import json
 import statistics
 import sys
@@ -62,11 +61,7 @@ def main() -> int:
     for name, ratio in ratios.items():
         console.print(f"{name:<36} {ratio:.2f} times as quick (needed: {TARGET})")
     record = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": machine.commit(),
-        "minutes": round((time.monotonic() - start) / 60, 2),
-        "machine": here,
-        "versions": machine.versions(),
+        **machine.about(start, here),
         "settings": vars(options),
         "tokens": {"mean": round(float(longest.float().mean()), 2), "most": int(longest.max())},
         "target": TARGET,

@@ -6,7 +6,6 @@ Figures are kept in ``results/simclr.json`` unless only a part is measured.
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
@@ -76,11 +75,7 @@ def main() -> int:
     if options.only:
         return 0
     record = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": machine.commit(),
-        "minutes": round((time.monotonic() - start) / 60, 2),
-        "machine": here,
-        "versions": machine.versions(),
+        **machine.about(start, here),
         "images": source,
         "settings": {"batch_size": 128, "warmup": WARMUP, "steps": options.steps, "rounds": options.rounds},
         "targets": {

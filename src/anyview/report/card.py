@@ -7,9 +7,8 @@ from typing import Any
 import yaml
 
 from anyview._version import __version__
-from anyview.errors import InputError
 from anyview.files import write_text
-from anyview.register import method
+from anyview.report.parts import paper
 from anyview.report.record import Record
 from anyview.report.tables import caption, results_markdown
 
@@ -42,7 +41,7 @@ def card(record: Record, licence: str = LICENCE) -> str:
     source = str(data.get("name") or option("data.path") or "data in memory")
     facts = [
         ("data", ", ".join([source, str(data.get("description") or ""), *map(str, data.get("facts") or [])])),
-        ("method", f"{name}{_paper(name)}"),
+        ("method", ", ".join(filter(None, [name, paper(name)]))),
         ("encoder", option("encoder.name", "encoder")),
         ("budget", _budget(record)),
         ("seed", option("seed")),
@@ -117,14 +116,6 @@ def _budget(record: Record) -> str:
     length = f"{minutes:g} min" if minutes else f"{epochs} epochs" if epochs else ""
     batch = record.option("training.batch_size")
     return ", ".join(filter(None, [length, f"batch {batch}" if batch else ""]))
-
-
-def _paper(name: str) -> str:
-    try:
-        system = method(name)
-    except (InputError, ImportError):
-        return ""
-    return f" ({system.title}, {system.year}, {system.paper})"
 
 
 def _plain(text: Any) -> str:

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from anyview._version import __version__
 from anyview.evaluation.entries import Entry, Row
 from anyview.evaluation.metrics import metric
 from anyview.evaluation.paired import interval
 from anyview.evaluation.standing import Standing, shown, verdict
 from anyview.files import write_text
 from anyview.report.charts import Dot, Level, Line, dots, line_chart, number
-from anyview.report.parts import figure, missing
+from anyview.report.parts import document, figure, missing, section
 
 BASELINES = {"untrained": "same encoder, untrained", "raw": "raw features"}
 COST = {
@@ -39,30 +37,17 @@ def write_comparison(table: Standing) -> Path:
 
 def page(table: Standing) -> str:
     """The whole page as text."""
-    style = (files("anyview.report") / "page.css").read_text(encoding="utf-8")
     data = str(table.settings["data"])
     title = f"{len(table.methods)} methods on {data}"
     parts = [
-        f'<p class="over">anyview compare · {escape(table.folder.as_posix())}</p><h1>{escape(title)}</h1>',
         f'<div class="verdict"><p>{escape(verdict(table))}</p></div>',
-        _section("Who leads", f'<div class="grid2 judged">{_leaders(table)}{_curves(table)}</div>'),
-        _section("All figures", _figures(table)),
-        _section("Who differs from whom, and how sure", _differences(table)),
-        _section("What needs no labels, and what it cost", _beside(table)),
-        _section("What was compared", _settings(table)),
-        f"<footer>Made by anyview {escape(__version__)} from {escape(table.folder.as_posix())}.</footer>",
+        section("Who leads", f'<div class="grid2 judged">{_leaders(table)}{_curves(table)}</div>'),
+        section("All figures", _figures(table)),
+        section("Who differs from whom, and how sure", _differences(table)),
+        section("What needs no labels, and what it cost", _beside(table)),
+        section("What was compared", _settings(table)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · anyview</title><style>{style}</style></head>\n<body>"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
+    return document(title, "anyview compare", table.folder, parts)
 
 
 def _leaders(table: Standing) -> str:

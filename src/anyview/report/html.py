@@ -12,15 +12,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from anyview._version import __version__
-from anyview.errors import InputError
 from anyview.files import write_text
-from anyview.register import method
 from anyview.report.card import write_card
 from anyview.report.charts import number
 from anyview.report.curves import training
 from anyview.report.embedding import embedding
-from anyview.report.parts import missing, unit
+from anyview.report.parts import document, missing, paper, section, unit
 from anyview.report.quality import quality
 from anyview.report.record import Record, read_run
 from anyview.report.samples import samples
@@ -51,34 +48,21 @@ def write_report(run: Path) -> Path:
 
 def page(record: Record) -> str:
     """The whole page as text."""
-    ours = files("anyview.report")
-    style, script = ((ours / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    script = (files("anyview.report") / "page.js").read_text(encoding="utf-8")
     title = " on ".join(filter(None, [_method(record), _data_name(record)])) or record.path.name
     run, data = shlex.quote(record.path.as_posix()), shlex.quote(_data_path(record))
     body = [
-        f'<p class="over">anyview run · {escape(record.path.as_posix())}</p><h1>{escape(title)}</h1>',
         _verdict(record),
         _tiles(record),
-        _section("What was trained on what", _facts(record)),
-        _section("Samples, and what the method saw", samples(record)),
-        _section("How training went", training(record)),
-        _section("How good the representation is", quality(record, f"anyview evaluate {run} {data}")),
-        _section("What the embedding looks like", embedding(record)),
-        _section("How to use it", _usage(record, run, data)),
-        _section("All settings", _config(record)),
-        f"<footer>Made by anyview {escape(__version__)} from {escape(record.path.as_posix())}.</footer>",
+        section("What was trained on what", _facts(record)),
+        section("Samples, and what the method saw", samples(record)),
+        section("How training went", training(record)),
+        section("How good the representation is", quality(record, f"anyview evaluate {run} {data}")),
+        section("What the embedding looks like", embedding(record)),
+        section("How to use it", _usage(record, run, data)),
+        section("All settings", _config(record)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · anyview</title><style>{style}</style></head>\n<body>"
-        + "\n".join(body)
-        + f"\n<script>{script}</script></body></html>\n"
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
+    return document(title, "anyview run", record.path, body, script)
 
 
 def _method(record: Record) -> str:
@@ -198,7 +182,7 @@ def _facts(record: Record) -> str:
     ]
     right: list[tuple[str, object]] = [
         ("method", _method(record)),
-        ("paper", _paper(record)),
+        ("paper", paper(_method(record))),
         ("encoder", option("encoder.name", "encoder")),
         ("optimiser", ", ".join(str(x) for x in optimiser if x is not None)),
         ("batch", option("training.batch_size", "batch_size")),
@@ -212,14 +196,6 @@ def _facts(record: Record) -> str:
 def _pairs(pairs: Iterable[tuple[str, object]]) -> str:
     rows = [(name, str(value)) for name, value in pairs if value is not None and str(value)]
     return f"<dl>{''.join(f'<dt>{escape(n)}</dt><dd>{escape(v)}</dd>' for n, v in rows)}</dl>"
-
-
-def _paper(record: Record) -> str:
-    try:
-        system = method(_method(record))
-    except (InputError, ImportError):  # made by a version that has this method, or by a user's own class
-        return ""
-    return f"{system.title}, {system.year} ({system.paper})"
 
 
 def _notes(record: Record) -> str:
