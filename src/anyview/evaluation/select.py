@@ -96,7 +96,9 @@ def select(
 def _finished(run: Path) -> Config:
     """The configuration of a run that has an encoder."""
     if not run.is_dir():
-        raise InputError(f"no run folder {run}; give folders of finished runs, such as: anyview select runs/*")
+        raise InputError(
+            f"no run folder {run}; give folders of finished runs, such as: anyview select runs/*"
+        )
     config = read_config(run)
     if not (run / "encoder" / "config.json").is_file():
         raise InputError(f"{run} is not finished; go on with: anyview resume {run}, or leave it out")
