@@ -26,8 +26,8 @@ from anyview.encoders import registry
 from anyview.errors import InputError
 from anyview.report.html import write_report
 from anyview.training.checkpoint import read
+from anyview.training.folder import read_config, read_spec
 from anyview.training.model import Model
-from anyview.training.run import read_config, read_spec
 
 SCRIPT = "<script>alert(1)</script>"
 Case = Callable[[Path], object]

@@ -1,4 +1,7 @@
-"""The few public functions: pretrain, resume, load, embed, evaluate, compare."""
+"""The few public functions: pretrain, resume, load, embed, evaluate, compare.
+
+Lightning takes seconds to import; only what trains waits for it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +21,9 @@ from anyview.modalities import modality as modality_of
 from anyview.report.comparison import write_comparison
 from anyview.report.html import write_report
 from anyview.training.elsewhere import from_elsewhere, named
+from anyview.training.folder import new_run_folder, read_config, read_spec, slug
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, plan_from_config
-from anyview.training.run import new_run_folder, read_config, read_spec, slug, train
 
 
 def pretrain(
@@ -64,6 +67,8 @@ def pretrain(
     Raises:
         InputError: for anything that cannot work, before anything is written.
     """
+    from anyview.training.run import train
+
     named = {k.replace("__", "."): v for k, v in options.items()}
     given = {"epochs": epochs, "minutes": minutes, "batch_size": batch_size}
     named |= {f"training.{k}": v for k, v in given.items() if v is not None}
@@ -99,6 +104,8 @@ def resume(run: str | Path, data: Any = None, *, console: Console | None = None)
         if not (run / "report.html").is_file():
             write_report(run)
         return Model.load(run)
+    from anyview.training.run import train
+
     model = train(plan_from_config(config, data, read_spec(run)), run, console=console, resume=True)
     write_report(run)
     return model

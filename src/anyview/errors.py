@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def printable(text: str) -> str:
@@ -21,6 +22,15 @@ class RunError(RuntimeError):
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text))
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and has saved everything; ``step`` is where it goes on."""
+
+    def __init__(self, run: Path, step: int | None, command: str = "") -> None:
+        saved = " before the first checkpoint" if step is None else f": saved at step {step:,}"
+        super().__init__(f"interrupted{saved}. Continue with: {command or f'anyview resume {run}'}")
+        self.run, self.step = run, step
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -41,13 +41,13 @@ def cells() -> list[tuple[str, str]]:
     return [(s.id, kind) for s in systems(kind="method") for kind in SAMPLES if obstacle(s, kind) is None]
 
 
-def representatives() -> list[tuple[str, str]]:
+def representatives(favourite: str = "image") -> list[tuple[str, str]]:
     """Cells for what depends on the method and on the kind of data, but not on how they meet: every method once,
-    on images where it can, and every kind of data with one method for each kind of views it can give (SimCLR for two
-    views)."""
+    on the ``favourite`` where it can, and every kind of data with one method for each kind of views it can give
+    (SimCLR for two views)."""
     methods: dict[str, tuple[str, str]] = {}
     kinds: dict[tuple[str, str], tuple[str, str]] = {}
-    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != "image", cell[0] != "simclr")):
+    for system, kind in sorted(cells(), key=lambda cell: (cell[1] != favourite, cell[0] != "simclr")):
         methods.setdefault(system, (system, kind))
         if method_class(system).needs != "one_view":  # which is what any network sees of the sample
             kinds.setdefault((kind, method_class(system).needs), (system, kind))

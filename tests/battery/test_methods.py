@@ -30,7 +30,8 @@ every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 #: for what depends on the method and on the kind of data, each for itself
 REPRESENTATIVES = representatives()
 WITH_EACH_ENCODER = with_each_encoder()
-representative = pytest.mark.parametrize(("system", "kind"), REPRESENTATIVES)
+#: methods on tables, whose steps are the quickest
+representative = pytest.mark.parametrize(("system", "kind"), representatives("table"))
 #: for the loop around them
 in_the_loop = pytest.mark.parametrize(("system", "kind"), once())
 

@@ -144,7 +144,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(ended: dict, whole: Path)
 
 
 def test_two_processes_make_one_run(data: str, tmp_path: Path) -> None:
-    """With a folder that was named, and with one that the run has to name for both."""
+    """In a folder that the first has to name for both."""
     options = [
         "--epochs",
         "1",
@@ -157,25 +157,20 @@ def test_two_processes_make_one_run(data: str, tmp_path: Path) -> None:
         "--set",
         "health=false",
     ]
-    given = {"run": ["--out", "run"], "runs/simclr-digits": []}
-    started = {
-        run: start(["pretrain", "simclr", data, *options, *out], tmp_path) for run, out in given.items()
-    }
-    ended = {}
-    for run, process in started.items():
-        try:
-            ended[run] = (*process.communicate(timeout=DEADLINE), process.returncode)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"two processes did not end: {process.communicate()}")
-    for run, (out, err, code) in ended.items():
-        assert code == 0, err
-        assert out.count("verdict") == 1  # one of them speaks
-        losses = [float(row["loss"]) for row in rows(tmp_path / run)]
-        assert losses
-        assert all(math.isfinite(loss) for loss in losses)
-        assert (tmp_path / run / "encoder" / "model.safetensors").is_file()
-        assert (tmp_path / run / "report.html").is_file()
-    assert {p.name for p in tmp_path.iterdir()} == {"run", "runs"}
+    process = start(["pretrain", "simclr", data, *options], tmp_path)
+    try:
+        out, err = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail(f"two processes did not end: {process.communicate()}")
+    assert process.returncode == 0, err
+    assert out.count("verdict") == 1  # one of them speaks
+    run = tmp_path / "runs" / "simclr-digits"
+    losses = [float(row["loss"]) for row in rows(run)]
+    assert losses
+    assert all(math.isfinite(loss) for loss in losses)
+    assert (run / "encoder" / "model.safetensors").is_file()
+    assert (run / "report.html").is_file()
+    assert {p.name for p in tmp_path.iterdir()} == {"runs"}
     assert {p.name for p in (tmp_path / "runs").iterdir()} == {"simclr-digits"}
     assert not [p for p in tmp_path.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]

@@ -115,26 +115,18 @@ def test_the_json_example_is_what_evaluate_prints() -> None:
         assert Result.from_record(record).record() == record
 
 
-def overlay(folder: Path, *args: str) -> None:
-    """Writes CONTRIBUTING's files below ``folder`` and does something with them in a new process."""
+def test_the_files_of_contributing_do_what_it_says(tmp_path: Path) -> None:
+    """The method passes the battery, and the modality carries a run: in a new process."""
     for name, code in files(CONTRIBUTING).items():
         if name.startswith("src/"):
-            path = folder / name.removeprefix("src/")
+            path = tmp_path / name.removeprefix("src/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(code)
     script = Path(__file__).with_name("overlay.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(folder), *args], capture_output=True, text=True, timeout=200
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_method_of_contributing_passes_the_battery(tmp_path: Path) -> None:
-    overlay(tmp_path, "battery", "simsiam")
-
-
-def test_the_modality_of_contributing_carries_a_run(tmp_path: Path) -> None:
-    overlay(tmp_path, "spectra", "byol")
 
 
 def test_the_protocol_of_contributing_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

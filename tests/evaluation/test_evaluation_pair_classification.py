@@ -8,7 +8,7 @@ from anyview.errors import InputError
 from anyview.evaluation.pairs import Sides
 from anyview.evaluation.protocols import judge_pairs
 from anyview.evaluation.protocols.base import PairCase
-from anyview.evaluation.protocols.pair_classification import best_threshold
+from anyview.evaluation.protocols.pair_classification import average_precision, best_threshold
 
 
 def couples(seed: int, n: int = 80) -> tuple[Sides, torch.Tensor]:
@@ -35,6 +35,15 @@ def test_all_or_none_may_be_the_same() -> None:
     score = torch.tensor([0.1, 0.5, 0.9])
     assert best_threshold(score, torch.ones(3, dtype=torch.bool)) < 0.1
     assert best_threshold(score, torch.zeros(3, dtype=torch.bool)) > 0.9
+
+
+@pytest.mark.parametrize("levels", [1, 3, 10_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_average_precision_is_scikit_learns_with_ties(seed: int, levels: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    score, positive = torch.randint(levels, (50,), generator=g).float(), torch.rand(50, generator=g) < 0.3
+    assert average_precision(score, positive) == pytest.approx(average_precision_score(positive, score))
+    assert average_precision(score, positive & False) != average_precision(score, positive & False)  # NaN
 
 
 def test_figures_are_scikit_learns_and_the_threshold_is_not_from_test() -> None:

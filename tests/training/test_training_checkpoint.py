@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from anyview.data.source import Dataset, StreamSource
-from anyview.errors import InputError
+from anyview.errors import InputError, Interrupted
 from anyview.training import run as run_module
 from anyview.training.checkpoint import checkpoint_to_resume, last_checkpoint, read
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan, make_plan
-from anyview.training.run import Interrupted, train
+from anyview.training.run import train
 
 PIXELS = torch.randint(0, 256, (24, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 

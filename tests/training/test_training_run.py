@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from anyview.cli.main import main
-from anyview.errors import InputError, RunError
+from anyview.errors import InputError, Interrupted, RunError
 from anyview.methods.contrastive.simclr import SimCLR
 from anyview.training.checkpoint import last_checkpoint
+from anyview.training.folder import new_run_folder, read_config
 from anyview.training.health import Health
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan, make_plan
-from anyview.training.run import Interrupted, new_run_folder, read_config, train
+from anyview.training.run import train
 
 PIXELS = torch.randint(0, 256, (48, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 QUICK = {"batch_size": 8, "log_steps": 2, "health": False}  # 6 steps an epoch
@@ -281,6 +282,18 @@ def test_a_new_folder_is_numbered_when_taken(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     made = [str(new_run_folder(None, "simclr", "my photos/2")) for _ in range(3)]
     assert made == ["runs/simclr-my-photos-2", "runs/simclr-my-photos-2-2", "runs/simclr-my-photos-2-3"]
+
+
+def test_of_several_processes_the_others_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANYVIEW_RUN", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(InputError, match="name it with --out"):
+        new_run_folder(None, "simclr", "digits")
+    assert new_run_folder("mine", "simclr", "digits") == Path("mine")
+    assert not list(tmp_path.iterdir())  # the first makes it
+    monkeypatch.setenv("ANYVIEW_RUN", "runs/simclr-digits-2")  # by the first, that started this one
+    assert new_run_folder(None, "simclr", "digits") == Path("runs/simclr-digits-2")
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, whole: Path) -> None:

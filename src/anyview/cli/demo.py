@@ -8,8 +8,8 @@ from anyview.cli.common import Parser, console, say_lines
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
 from anyview.report.tables import print_results
+from anyview.training.folder import new_run_folder
 from anyview.training.plan import make_plan
-from anyview.training.run import new_run_folder, train
 
 #: digits are upright, centred and must not be mirrored; strong crops and no flips suit them
 OPTIONS = {"views.flip": 0.0}
@@ -31,6 +31,8 @@ def run(args: list[str]) -> int:
     )
     say_lines(out, plan.lines())
     folder = new_run_folder(found.out or _free("demo"), "simclr", "digits")
+    from anyview.training.run import train
+
     model = train(plan, folder, console=out)
     with out.status("judging"):
         results = evaluate(model, plan.dataset, seed=found.seed)

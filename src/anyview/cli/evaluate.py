@@ -9,7 +9,7 @@ from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
 from anyview.report.tables import print_results
-from anyview.training.run import read_config
+from anyview.training.folder import read_config
 
 
 def run(args: list[str]) -> int:

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"anyview {__version__}")
         return 0
 
-    from anyview.errors import InputError, RunError, unknown
+    from anyview.errors import InputError, Interrupted, RunError, unknown
 
     warnings.showwarning = _warn
     try:
@@ -59,10 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return 130
     except Exception as error:
-        if type(error).__name__ == "Interrupted":
-            print(error, file=sys.stderr)
-            return 130
         if debug:
             raise
         print(

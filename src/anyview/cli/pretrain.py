@@ -15,9 +15,9 @@ from anyview.files import parse_yaml
 from anyview.modalities import modality
 from anyview.report.html import write_report
 from anyview.training.config import flatten, option_parser, parse_text
+from anyview.training.folder import new_run_folder
 from anyview.training.gather import launched
 from anyview.training.plan import Plan, make_plan, method_class, views_factory
-from anyview.training.run import new_run_folder, train
 
 SHORT = {
     "epochs": "passes over the data",
@@ -106,6 +106,8 @@ def run(args: list[str]) -> int:
                 )
             ],
         )
+    from anyview.training.run import train
+
     train(plan, folder, console=out)
     if launched()[0] == 0:
         finish(folder, found.data)

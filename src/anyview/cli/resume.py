@@ -6,7 +6,7 @@ from anyview.api import resume
 from anyview.cli.common import Parser, console, say_lines
 from anyview.cli.pretrain import finish
 from anyview.training.checkpoint import last_checkpoint
-from anyview.training.run import read_config
+from anyview.training.folder import read_config
 
 
 def run(args: list[str]) -> int:

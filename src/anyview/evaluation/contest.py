@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from anyview.data.source import Dataset, Source
-from anyview.errors import InputError, RunError
+from anyview.errors import InputError, Interrupted, RunError
 from anyview.evaluation.features import Features, Split
 from anyview.evaluation.protocols import judge
 from anyview.evaluation.result import Result
@@ -23,10 +23,8 @@ from anyview.evaluation.verdict import BASELINES
 from anyview.files import read_json, write_json, write_text
 from anyview.methods.base import Method
 from anyview.modalities import modality
-from anyview.training.looks import Looks
 from anyview.training.model import Model
 from anyview.training.plan import Plan, make_plan, method_class, open_for
-from anyview.training.run import Interrupted, train
 
 FIGURES = "compared.json"  #: of a run in a contest; ``evaluation.json`` is anybody's to make again
 WATCHED = 4000  #: samples that quality is judged on while a run is on its way
@@ -187,6 +185,9 @@ def run_folder(folder: Path, method: str, seed: int) -> Path:
 
 def _one(contest: Contest, folder: Path, method: str, seed: int, console: Console | None) -> list[Result]:
     """One run from its plan, or from where it was, to its figures beside the baselines."""
+    from anyview.training.looks import Looks
+    from anyview.training.run import train
+
     run = run_folder(folder, method, seed)
     plan = contest.plan(method, seed)
     if (run / "encoder" / "config.json").is_file():

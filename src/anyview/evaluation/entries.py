@@ -12,7 +12,7 @@ from anyview.evaluation.contest import FIGURES, run_folder
 from anyview.evaluation.paired import interval
 from anyview.evaluation.result import Result
 from anyview.files import read_json
-from anyview.training.run import read_config
+from anyview.training.folder import read_config
 
 #: figures of health.json that stand beside those with labels
 CRITERIA = ("rank", "rank_of", "alpha", "uniformity", "std")

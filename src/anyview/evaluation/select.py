@@ -19,9 +19,9 @@ from anyview.data.source import Source
 from anyview.errors import InputError, unknown
 from anyview.objectives.criteria import CRITERIA, Criterion
 from anyview.training.config import Config
+from anyview.training.folder import read_config
 from anyview.training.model import Model
 from anyview.training.precision import pick_device
-from anyview.training.run import read_config
 from anyview.training.step import seed_step
 
 SAMPLES = 2000  #: embedded at most, as many as a run keeps

@@ -3,8 +3,6 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from anyview.objectives.spectrum import eigenvalues, rankme
 
@@ -25,6 +23,9 @@ def flat_map(vectors: Float[np.ndarray, "n dim"], seed: int = 0) -> tuple[Float[
     Vectors are taken at unit length, as neighbours are compared by angle. With few samples, or when all
     vectors are nearly one, t-SNE would draw structure that is not there: then PCA alone.
     """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     unit = vectors.astype(np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     n, dim = unit.shape

@@ -13,15 +13,14 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from anyview.data.loader import Loader
-from anyview.errors import InputError, RunError
-from anyview.files import parse_json, parse_yaml, sweep, write_json, write_text, write_yaml
+from anyview.errors import InputError, Interrupted, RunError
+from anyview.files import sweep, write_json, write_text, write_yaml
 from anyview.training.artifacts import write_embedding, write_samples
 from anyview.training.callbacks import Checkpoints, Ending, Metrics, Relabel
 from anyview.training.checkpoint import PlainFile, checkpoint_to_resume, last_checkpoint, read
-from anyview.training.config import Config
 from anyview.training.gather import launched
 from anyview.training.health import Health
-from anyview.training.lock import LOCK, only_one
+from anyview.training.lock import only_one
 from anyview.training.memory import keep_freed_memory
 from anyview.training.model import Model
 from anyview.training.module import Pretraining
@@ -30,63 +29,9 @@ from anyview.training.precision import channels_last
 from anyview.training.progress import Progress
 from anyview.training.signals import Signals
 
-#: what a run's configuration has, and of what kind
-SECTIONS = dict.fromkeys(("method", "data", "encoder", "views", "optimizer", "training"), dict) | {
-    "seed": int
-}
-DATA = ("path", "modality", "label", "size")
-
 
 class Collapsed(RunError):
     """The run was told to stop when it collapses, and did; its encoder is there."""
-
-
-class Interrupted(Exception):
-    """The run was asked to stop and has saved everything; ``step`` is where it goes on."""
-
-    def __init__(self, run: Path, step: int | None, command: str = "") -> None:
-        saved = " before the first checkpoint" if step is None else f": saved at step {step:,}"
-        super().__init__(f"interrupted{saved}. Continue with: {command or f'anyview resume {run}'}")
-        self.run, self.step = run, step
-
-
-def new_run_folder(out: str | Path | None, method: str, data_name: str) -> Path:
-    """The folder of a new run, created. Without ``out`` it is ``runs/METHOD-DATA``, numbered when taken.
-
-    Of several processes the first makes it and the others are told its name.
-
-    Raises:
-        InputError: when ``out`` holds something already or cannot be written.
-    """
-    if launched()[0] != 0:
-        told = os.environ.get("ANYVIEW_RUN") or out
-        if told is None:
-            raise InputError("several processes need one run folder; name it with --out")
-        return Path(told)
-    if out is None:
-        stem = Path("runs") / f"{method}-{slug(data_name)}"
-        path, n = stem, 1
-        while path.exists():
-            n += 1
-            path = stem.with_name(f"{stem.name}-{n}")
-    else:
-        path = Path(out)
-        if (path / "config.yaml").exists():
-            raise InputError(
-                f"{path} holds a run already; continue it with: anyview resume {path}, or name another --out"
-            )
-        if path.exists() and (not path.is_dir() or any(not _of_the_head(p.name) for p in path.iterdir())):
-            raise InputError(f"{path} exists and is not an empty folder; name another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {path} ({error.strerror}); name another folder with --out"
-        ) from error
-    os.environ["ANYVIEW_RUN"] = str(path)  # for the processes that are started from here
-    return path
 
 
 def train(
@@ -217,46 +162,6 @@ def _cannot_write(run: Path, plan: Plan, error: OSError) -> str:
     )
 
 
-def read_config(run: str | Path) -> Config:
-    """``config.yaml`` of a run folder, safely loaded.
-
-    Raises:
-        InputError: when there is none, or it is not a run's.
-    """
-    path = Path(run) / "config.yaml"
-    if not path.is_file():
-        raise InputError(f"{run} is not a run folder (no config.yaml)")
-    try:
-        config = parse_yaml(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read as YAML: {error}") from error
-    found = config if isinstance(config, dict) else {}
-    wrong = [key for key, kind in SECTIONS.items() if not isinstance(found.get(key), kind)]
-    wrong += [f"data.{key}" for key in DATA if not wrong and key not in found["data"]]
-    wrong += [] if wrong or isinstance(found["method"].get("name"), str) else ["method.name"]
-    if wrong:
-        raise InputError(
-            f"{path} is not a run's configuration: {', '.join(wrong)} missing or of another kind"
-        )
-    return found
-
-
-def read_spec(run: Path) -> dict[str, Any] | None:
-    """What the samples of a run looked like when it began, from its ``data.json``; None when it is not there."""
-    path = run / "data.json"
-    if not path.is_file():
-        return None
-    try:
-        return parse_json(path.read_text(encoding="utf-8"))["spec"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is broken ({error}); delete it to read the data anew") from error
-
-
-def _of_the_head(name: str) -> bool:
-    """Whether a file may be left by a run that was killed before it had its configuration."""
-    return name in (LOCK, "data.json", "skipped.csv") or name.endswith(".part")
-
-
 def _write_head(plan: Plan, run: Path) -> None:
     """What is known before the first step: the configuration, the data, what was left out."""
     dataset = plan.dataset
@@ -314,8 +219,3 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
         benchmark=plan.device.type == "cuda",
         plugins=[PlainFile()],
     )
-
-
-def slug(name: str) -> str:
-    """A name as part of a path."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.") or "data"

@@ -5,9 +5,6 @@ import warnings
 import torch
 import torch.nn.functional as F
 from jaxtyping import Int
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from torch import Tensor
 
 from anyview.errors import InputError
@@ -32,6 +29,9 @@ class Clustering(Protocol):
     name = "clustering"
 
     def answer(self, case: Case) -> Int[Tensor, "starts samples"]:
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
         x, count = F.normalize(case.x, dim=1).cpu().numpy(), len(case.train.label.unique())
         if len(x) < count:
             raise InputError(
@@ -48,6 +48,8 @@ class Clustering(Protocol):
     def measure(
         self, answer: Int[Tensor, "starts samples"], label: Int[Tensor, "samples"], seed: int
     ) -> Rows:
+        from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
         label = label.cpu()
         scores = {"nmi": normalized_mutual_info_score, "ari": adjusted_rand_score}
         found = {name: [score(label, run) for run in answer] for name, score in scores.items()}

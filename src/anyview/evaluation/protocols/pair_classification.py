@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from anyview.errors import InputError
@@ -64,8 +63,13 @@ def _same(label: Tensor) -> Bool[Tensor, "pairs"]:
 
 
 def average_precision(score: Float[Tensor, "n"], positive: Bool[Tensor, "n"]) -> float:
-    """Area under the curve of precision over recall, by steps; NaN where nothing is positive."""
-    return float(average_precision_score(positive, score)) if positive.any() else float("nan")
+    """Area under the curve of precision over recall, by steps; NaN where nothing is positive. Equal scores stand
+    together."""
+    ranked, order = score.sort(descending=True)
+    last = torch.cat([ranked[1:] != ranked[:-1], torch.ones(len(ranked[:1]), dtype=torch.bool)])
+    found = positive[order].double().cumsum(0)[last]
+    precision = found / (last.nonzero().squeeze(1) + 1)
+    return float((precision * found.diff(prepend=found.new_zeros(1))).sum() / positive.sum())
 
 
 def best_threshold(score: Float[Tensor, "n"], positive: Bool[Tensor, "n"]) -> float:
