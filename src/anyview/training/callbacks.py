@@ -178,6 +178,8 @@ class Metrics(pl.Callback):
                 self._append({"step": 0, "epoch": 0.0, "seconds": 0.0, **figures})
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        if self.health is not None and module.grad_norm is not None:
+            self.health.note_gradient(trainer.global_step - 1, module.grad_norm)
         if not module.row:
             return
         self._log(trainer, module)

@@ -12,6 +12,7 @@ from anyview.data.source import Source
 from anyview.methods.base import Method
 from anyview.objectives.alignment import alignment, uniformity
 from anyview.objectives.spectrum import alpha_req, participation_ratio, rankme
+from anyview.training.explosions import Explosions
 from anyview.training.step import seed_step
 from anyview.training.symptoms import Symptoms
 
@@ -55,6 +56,7 @@ class Health:
     last: dict[str, float] = field(default_factory=dict)
     collapsed: bool = False
     symptoms: Symptoms = field(default_factory=Symptoms)
+    explosions: Explosions = field(default_factory=Explosions)
     _suspect: int | None = None
 
     @staticmethod
@@ -117,6 +119,11 @@ class Health:
             compared += [] if z is None else [z.float()]
         return (torch.cat(first), torch.cat(second)), torch.cat(compared) if compared else None
 
+    def note_gradient(self, step: int, norm: float) -> None:
+        """Of every step; an explosion becomes an event."""
+        if explosion := self.explosions.note(step, norm):
+            self.events.append(Event(step, str(explosion)))
+
     def judge(self, step: int, hint: str = "") -> str | None:
         """Marks a collapse seen twice in a row; returns the warning when it is new."""
         rank, of = self.last.get("rank", math.nan), self.last.get("rank_of", math.nan)
@@ -151,7 +158,10 @@ class Health:
         )
 
     def verdict(self) -> str:
-        """One sentence on the state at the end."""
+        """A sentence on the state at the end, and one on explosions where there were any."""
+        return f"{self._verdict()} {self.explosions.said()}".strip()
+
+    def _verdict(self) -> str:
         if not self.last:
             return "Health unknown: embeddings were not finite."
         rank, of = self.last["rank"], self.last["rank_of"]
@@ -173,6 +183,7 @@ class Health:
             "collapsed": self.collapsed,
             "suspect": self._suspect,
             "losses": self.symptoms.state(),
+            "explosions": self.explosions.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -180,6 +191,8 @@ class Health:
         self.events = [Event(**e) for e in state["events"]]
         if "losses" in state:  # checkpoints of before it was kept have none
             self.symptoms.load_state(state["losses"])
+        if "explosions" in state:
+            self.explosions.load_state(state["explosions"])
 
     def record(self) -> dict[str, Any]:
         """Content of health.json."""
@@ -187,6 +200,7 @@ class Health:
             "verdict": self.verdict(),
             "collapsed": bool(self.collapsed or (self.last and self._looks_collapsed())),
             "symptoms": self.symptoms.found(self.first, self.last),
+            "exploded": self.explosions.steps,
             "last": self.last,
             "events": [asdict(e) for e in self.events],
         }

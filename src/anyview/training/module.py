@@ -61,6 +61,9 @@ class Pretraining(pl.LightningModule):
         self.log_steps = log_steps
         self.skip_bad, self.inputs, self.where = skip_bad, inputs, where
         self.skipped, self._in_a_row = 0, 0
+        self.grad_norm: float | None = (
+            None  # of the last step, before it is clipped; None where it was skipped
+        )
         self.row: dict[str, float] = {}  # figures of the last logged step, read by the callbacks
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -99,6 +102,7 @@ class Pretraining(pl.LightningModule):
         moved = [p for p in self.method.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
         loss_value, norm_value = torch.stack([loss, norm]).tolist()
+        self.grad_norm = None
         if self._any_process(not (math.isfinite(loss_value) and math.isfinite(norm_value))):
             self._bad_step(step, batch, terms, loss_value, norm_value)
             for buffer, value in zip(self.method.buffers(), before):
@@ -106,7 +110,7 @@ class Pretraining(pl.LightningModule):
             optimizer.zero_grad(set_to_none=True)
             optimizer.step()  # without gradients nothing moves, but the step counts
             return
-        self._in_a_row = 0
+        self._in_a_row, self.grad_norm = 0, norm_value
         if self.options.clip:
             torch.nn.utils.clip_grads_with_norm_(moved, self.options.clip, norm)
         if logged:
