@@ -4,7 +4,7 @@ import functools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -107,7 +107,11 @@ def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> d
     parts = [parts] if callable(parts) else list(parts)
     jobs = [(part, seed) for part in parts for seed in seeds]
     with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn"), one_thread) as pool:
-        found = [f.result() for f in [pool.submit(part, budget, seed) for part, seed in jobs]]
+        running = [pool.submit(part, budget, seed) for part, seed in jobs]
+        ended, waiting = wait(running, return_when=FIRST_EXCEPTION)
+        if waiting:  # one of those that ended failed, so the others would be for nothing
+            pool.shutdown(wait=False, cancel_futures=True)
+        found = [job.result() for job in (ended if waiting else running)]
     groups = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
     return {
         name: Row.over(name, [figures[name] for figures in group]) for group in groups for name in group[0]

@@ -45,7 +45,7 @@ def in_use(scores: Tensor) -> float:
 
 def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(train=5000)
-    method, model = pretrained("swav", data, seed, budget, **OPTIONS, **VARIANTS[name])
+    method, model = pretrained("swav", data, seed, budget, **(OPTIONS | VARIANTS[name]))
     with torch.no_grad():
         z = projected(method, model, method.projector)(data.splits["test"])
         used = in_use(method.prototypes(z))

@@ -40,13 +40,21 @@ def _fuzz(args: argparse.Namespace) -> dict[str, Any]:
     return fuzz.run(args.files)
 
 
+def _long(args: argparse.Namespace) -> dict[str, Any]:
+    from faults import long
+
+    return long.run(args.minutes, args.embeddings)
+
+
 #: in this order: what forks comes before what computes in this process
 SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "kill": _kill,
     "disk": _disk,
     "hostile": _hostile,
     "fuzz": _fuzz,
+    "long": _long,
 }
+OPTIONAL = ("long",)  #: only where it is named
 
 
 def summary(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -65,6 +73,12 @@ def summary(found: dict[str, dict[str, Any]]) -> list[str]:
         lines.append(
             f"bad inputs tried  {fuzz['tried']:,}: {fuzz['refused']:,} refused, {fuzz['read']:,} read"
         )
+    if long := found.get("long"):
+        lines.append(
+            f"long run          {long['minutes']:g} min: memory {long['memory']:+.1%} of {long['megabytes']:,} MB, "
+            f"time of a step {long['step']:+.1%}; {long['embeddings']:,} embeddings: "
+            f"memory {long['embedding_memory']:+.1%}"
+        )
     return lines
 
 
@@ -76,23 +90,25 @@ def together(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 def failed(found: dict[str, dict[str, Any]]) -> list[Any]:
     """What was lost, not as promised, or neither read nor refused."""
-    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"))
+    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"), ("long", "grown"))
     return [found[suite][key] for suite, key in keys if found.get(suite, {}).get(key)]
 
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("suites", nargs="*", choices=[[], *SUITES], help="all, unless some are named")
+    p.add_argument("suites", nargs="*", choices=[[], *SUITES], help="all but long, unless some are named")
     p.add_argument("--kills", type=int, default=50, help="SIGKILLs at least")
     p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
     p.add_argument("--seed", type=int, default=0, help="of the moments; kept kills of other seeds add up")
     p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
     p.add_argument("--files", type=int, default=1700, help="damaged files")
+    p.add_argument("--minutes", type=float, default=30.0, help="of the long run")
+    p.add_argument("--embeddings", type=int, default=100_000, help="after the long run")
     p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
     args = p.parse_args()
     torch.set_num_threads(1)
     found, start = {}, time.monotonic()
-    for name in args.suites or SUITES:
+    for name in args.suites or [suite for suite in SUITES if suite not in OPTIONAL]:
         begun = time.monotonic()
         found[name] = SUITES[name](args) | {"seconds": round(time.monotonic() - begun)}
         print(f"{name:<8} {found[name]['seconds']} s", flush=True)

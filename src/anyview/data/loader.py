@@ -78,10 +78,12 @@ class Loader:
         """What this rank loads at a step: places in the source."""
         epoch, k = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            mixed = int(
-                np.random.SeedSequence([self.seed % 2**63, epoch]).generate_state(1, np.uint64)[0] >> 1
+            (mixed,) = (
+                np.random.SeedSequence([self.seed % 2**63, epoch]).generate_state(1, np.uint64).tolist()
             )
-            self._order = torch.randperm(len(self.source), generator=torch.Generator().manual_seed(mixed))
+            self._order = torch.randperm(
+                len(self.source), generator=torch.Generator().manual_seed(mixed >> 1)
+            )
             self._epoch = epoch
         return self._order[k * self.batch_size : (k + 1) * self.batch_size][self._part]
 
