@@ -5,7 +5,7 @@ export ANYVIEW_DATA ?= $(wildcard $(abspath ../shared/data))
 # some images set it; the suite's many processes would each compile every file
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test check evidence faults bench docs format clean
+.PHONY: install demo test check evidence faults fuzz bench docs format clean
 
 install: .venv/.installed
 demo: install
@@ -23,6 +23,8 @@ evidence: install
 	$(BIN)/python -m evidence.run $(SYSTEM) $(ARGS)
 faults: install
 	$(BIN)/python -m faults.run $(ARGS)
+fuzz: install .venv/.fuzz
+	$(BIN)/python -m faults.guided $(ARGS)
 bench: install .venv/.bench
 	$(BIN)/python -m benchmarks.run $(ARGS)
 docs: install
@@ -38,6 +40,9 @@ clean:
 	$(PYTHON) -m venv .venv
 .venv/.installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+.venv/.fuzz: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[fuzz]"
 	@touch $@
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"

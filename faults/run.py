@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+EXTRA = {"guided": "fuzz"}  #: what a suite needs beyond the tests' own
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -40,12 +41,19 @@ def _fuzz(args: argparse.Namespace) -> dict[str, Any]:
     return fuzz.run(args.files)
 
 
+def _guided(args: argparse.Namespace) -> dict[str, Any] | None:
+    from faults import guided
+
+    return guided.run(args.guided) if guided.available() else None
+
+
 #: in this order: what forks comes before what computes in this process
-SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
     "kill": _kill,
     "disk": _disk,
     "hostile": _hostile,
     "fuzz": _fuzz,
+    "guided": _guided,
 }
 
 
@@ -65,6 +73,11 @@ def summary(found: dict[str, dict[str, Any]]) -> list[str]:
         lines.append(
             f"bad inputs tried  {fuzz['tried']:,}: {fuzz['refused']:,} refused, {fuzz['read']:,} read"
         )
+    if guided := found.get("guided"):
+        lines.append(
+            f"guided inputs     {sum(guided['tried'].values()):,} on {len(guided['tried'])} kinds of reader: "
+            f"{len(guided['findings'])} findings"
+        )
     return lines
 
 
@@ -76,7 +89,7 @@ def together(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 def failed(found: dict[str, dict[str, Any]]) -> list[Any]:
     """What was lost, not as promised, or neither read nor refused."""
-    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"))
+    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"), ("guided", "findings"))
     return [found[suite][key] for suite, key in keys if found.get(suite, {}).get(key)]
 
 
@@ -87,14 +100,20 @@ def main() -> int:
     p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
     p.add_argument("--seed", type=int, default=0, help="of the moments; kept kills of other seeds add up")
     p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
+    p.add_argument("--guided", type=int, default=10, help="seconds of guided fuzzing for each kind of reader")
     p.add_argument("--files", type=int, default=1700, help="damaged files")
     p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
     args = p.parse_args()
     torch.set_num_threads(1)
-    found, start = {}, time.monotonic()
+    found: dict[str, dict[str, Any]] = {}
+    start = time.monotonic()
     for name in args.suites or SUITES:
         begun = time.monotonic()
-        found[name] = SUITES[name](args) | {"seconds": round(time.monotonic() - begun)}
+        result = SUITES[name](args)
+        if result is None:
+            print(f'{name:<8} left out; it needs: pip install -e ".[{EXTRA[name]}]"', flush=True)
+            continue
+        found[name] = result | {"seconds": round(time.monotonic() - begun)}
         print(f"{name:<8} {found[name]['seconds']} s", flush=True)
     print("\n".join(summary(found)))
     bad = failed(found)

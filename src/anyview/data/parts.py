@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from anyview.errors import InputError
+from anyview.errors import InputError, RunError
 from anyview.files import parse_json
 
 #: other names that people give to splits
@@ -165,6 +165,8 @@ def readable(name: str, what: str) -> Iterator[None]:
         OSError,
         ValueError,
         EOFError,
+        OverflowError,
+        RuntimeError,  # of zip: an encrypted member, a compression that is not known
         MemoryError,  # of arrays that claim to be larger than any machine
         SyntaxError,  # of NumPy's headers, which are literals of Python
         tokenize.TokenError,
@@ -172,7 +174,7 @@ def readable(name: str, what: str) -> Iterator[None]:
         zlib.error,
         pa.ArrowException,
     ) as error:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | RunError):
             raise
         raise InputError(f"{name} cannot be read as {what} ({_one_line(error)})") from error
 

@@ -74,7 +74,7 @@ def _open(path: str) -> Any:
             'reading NIfTI files needs nibabel; install it with: pip install "anyview[volume]"'
         ) from error
     try:
-        image = nibabel.load(path)
+        image: Any = nibabel.load(path)
         shape = image.shape
         aimless = not np.isfinite(image.affine).all() or np.linalg.matrix_rank(image.affine) < 4
     except Exception as error:

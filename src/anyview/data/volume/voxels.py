@@ -105,8 +105,9 @@ def as_bytes(array: np.ndarray) -> UInt8[Tensor, "depth height width"]:
         low, high = known.min(), known.max()
     if low == high:
         return torch.zeros(x.shape, dtype=torch.uint8)
+    low, high = float(low), float(high)
     x = np.where(finite, x, low).clip(low, high)
-    half = float(high) / 2 - float(low) / 2  # the whole may overflow
+    half = high / 2 - low / 2  # the whole may overflow
     return torch.from_numpy(((x / 2 - low / 2) / half * 255).round().astype(np.uint8))
 
 
