@@ -1,4 +1,5 @@
-"""``make faults``: kills, disks, hostile files and damaged data, with figures; they are kept in ``results.json``."""
+"""``make faults``: kills, disks, hostile files, damaged data and guided fuzzing, with figures; they are kept in
+``results.json``."""
 
 import argparse
 import json
@@ -100,7 +101,7 @@ def main() -> int:
     p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
     p.add_argument("--seed", type=int, default=0, help="of the moments; kept kills of other seeds add up")
     p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
-    p.add_argument("--guided", type=int, default=10, help="seconds of guided fuzzing for each kind of reader")
+    p.add_argument("--guided", type=int, default=5, help="seconds of guided fuzzing for each kind of reader")
     p.add_argument("--files", type=int, default=1700, help="damaged files")
     p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
     args = p.parse_args()

@@ -85,7 +85,11 @@ def _known(texts: Texts, skipped: list[Skipped]) -> Kept:
 
 def _is_unicode(text: str) -> bool:
     """Whether no half of a surrogate pair stands alone in it."""
-    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoded(
