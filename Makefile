@@ -5,7 +5,7 @@ export ANYVIEW_DATA ?= $(wildcard $(abspath ../shared/data))
 # some images set it; the suite's many processes would each compile every file
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test check evidence faults supply bench docs format clean
+.PHONY: install demo test check evidence faults fuzz supply bench docs format clean
 
 install: .venv/.installed
 demo: install
@@ -25,6 +25,8 @@ faults: install
 	$(BIN)/python -m faults.run $(ARGS)
 supply: install .venv/.supply
 	$(BIN)/python -m faults.supply $(ARGS)
+fuzz: install .venv/.fuzz
+	$(BIN)/python -m faults.guided $(ARGS)
 bench: install .venv/.bench
 	$(BIN)/python -m benchmarks.run $(ARGS)
 docs: install
@@ -41,9 +43,7 @@ clean:
 .venv/.installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@
-.venv/.supply: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[supply]"
-	@touch $@
-.venv/.bench: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+# an extra: .venv/.bench, .venv/.fuzz, .venv/.supply
+.venv/.%: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
 	@touch $@

@@ -1,7 +1,7 @@
 """Writes what the register knows into the documentation, so that it stays true.
 
-python docs/build.py            writes docs/systems.md, modalities.md and compared.md, the drawings of collapse.md and
-                                the table in README.md
+python docs/build.py            writes docs/systems.md, modalities.md, compared.md and bad-input.md, the drawings of
+                                collapse.md and the table in README.md
 python docs/build.py --check    writes nothing; exits 1 with one line when they are not up to date
 """
 
@@ -17,6 +17,7 @@ from anyview.register import evidence_folder, systems
 from anyview.training.plan import obstacle
 
 sys.path.insert(0, str(Path(__file__).parent))
+import bad_input
 import compared
 
 ROOT = Path(__file__).parents[1]
@@ -256,6 +257,7 @@ def pages(root: Path) -> dict[Path, str]:
         **{root / "docs" / "collapse" / name: text for name, text in drawn.items()},
         root / "docs" / "systems.md": systems_page(rows, results()),
         root / "docs" / "modalities.md": modalities_page(),
+        root / "docs" / "bad-input.md": bad_input.page(),
         root / "docs" / "compared.md": compared_page(comparison("side_by_side")),
         intro: readme(intro.read_text(encoding="utf-8"), rows),
     }

@@ -4,6 +4,7 @@ Every reader is reached, by name or by ending. Anything but a dataset or one pri
 a sample that was accepted and cannot be fetched.
 """
 
+import json
 import random
 import tempfile
 import warnings
@@ -63,10 +64,36 @@ def _wave(path: Path) -> None:
     soundfile.write(path, np.sin(np.arange(800) / 5), 8000)
 
 
+def _video(path: Path) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=12)
+        stream.height, stream.width, stream.pix_fmt = 16, 24, "yuv420p"
+        for i in range(4):
+            frame = np.full((16, 24, 3), 60 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _records(path: Path) -> None:
+    rows = [{"a": 1.5, "b": "x"}, {"a": None, "b": "y"}, {"a": 3.5, "b": "x"}]
+    lines = [json.dumps(row) for row in rows]
+    path.write_text(f"[{','.join(lines)}]" if path.suffix == ".json" else "\n".join(lines) + "\n")
+
+
+def _captioned(path: Path) -> None:
+    image = path.with_suffix(".png")
+    _image(image)
+    rows = {"image": [image.read_bytes()] * 3, "caption": ["a red cat", "a blue dog", "two green birds"]}
+    image.unlink()
+    pq.write_table(pa.table(rows), path)
+
+
 def _volume(path: Path) -> None:
     import nibabel
 
-    nibabel.save(nibabel.Nifti1Image(np.arange(2**18).astype(np.uint8).reshape(64, 64, 64), np.eye(4)), path)
+    nibabel.save(nibabel.Nifti1Image(np.arange(2**15).astype(np.uint8).reshape(32, 32, 32), np.eye(4)), path)
 
 
 #: a good file of each kind -> what writes it, and the modality it is opened as (None is recognised)
@@ -87,7 +114,12 @@ GOOD: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "m.csv": (_smiles, "molecule"),
     "a.wav": (_wave, "audio"),
     "a.flac": (_wave, "audio"),
+    "b.nii": (_volume, "volume"),
     "b.nii.gz": (_volume, "volume"),
+    "v.avi": (_video, "video"),
+    "r.json": (_records, "table"),
+    "r.jsonl": (_records, "table"),
+    "c.parquet": (_captioned, "image_text"),
 }
 
 

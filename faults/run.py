@@ -1,4 +1,5 @@
-"""``make faults``: kills, disks, hostile files and damaged data, with figures; they are kept in ``results.json``."""
+"""``make faults``: kills, disks, hostile files, damaged data and guided fuzzing, with figures; they are kept in
+``results.json``."""
 
 import argparse
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 
+EXTRA = {"guided": "fuzz"}  #: what a suite needs beyond the tests' own
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -40,6 +42,12 @@ def _fuzz(args: argparse.Namespace) -> dict[str, Any]:
     return fuzz.run(args.files)
 
 
+def _guided(args: argparse.Namespace) -> dict[str, Any] | None:
+    from faults import guided
+
+    return guided.run(args.guided) if guided.available() else None
+
+
 def _long(args: argparse.Namespace) -> dict[str, Any]:
     from faults import long
 
@@ -47,11 +55,12 @@ def _long(args: argparse.Namespace) -> dict[str, Any]:
 
 
 #: in this order: what forks comes before what computes in this process
-SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+SUITES: dict[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
     "kill": _kill,
     "disk": _disk,
     "hostile": _hostile,
     "fuzz": _fuzz,
+    "guided": _guided,
     "long": _long,
 }
 OPTIONAL = ("long",)  #: only where it is named
@@ -73,6 +82,11 @@ def summary(found: dict[str, dict[str, Any]]) -> list[str]:
         lines.append(
             f"bad inputs tried  {fuzz['tried']:,}: {fuzz['refused']:,} refused, {fuzz['read']:,} read"
         )
+    if guided := found.get("guided"):
+        lines.append(
+            f"guided inputs     {sum(guided['tried'].values()):,} on {len(guided['tried'])} kinds of reader: "
+            f"{len(guided['findings'])} findings"
+        )
     if long := found.get("long"):
         lines.append(
             f"long run          {long['minutes']:g} min: memory {long['memory']:+.1%} of {long['megabytes']:,} MB, "
@@ -90,7 +104,13 @@ def together(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 def failed(found: dict[str, dict[str, Any]]) -> list[Any]:
     """What was lost, not as promised, or neither read nor refused."""
-    keys = (("kill", "lost"), ("disk", "problems"), ("fuzz", "faults"), ("long", "grown"))
+    keys = (
+        ("kill", "lost"),
+        ("disk", "problems"),
+        ("fuzz", "faults"),
+        ("guided", "findings"),
+        ("long", "grown"),
+    )
     return [found[suite][key] for suite, key in keys if found.get(suite, {}).get(key)]
 
 
@@ -101,16 +121,22 @@ def main() -> int:
     p.add_argument("--methods", type=int, default=3, help="methods that they are spread over")
     p.add_argument("--seed", type=int, default=0, help="of the moments; kept kills of other seeds add up")
     p.add_argument("--seconds", type=float, default=600.0, help="no further killing begins after these")
+    p.add_argument("--guided", type=int, default=5, help="seconds of guided fuzzing for each kind of reader")
     p.add_argument("--files", type=int, default=1700, help="damaged files")
     p.add_argument("--minutes", type=float, default=30.0, help="of the long run")
     p.add_argument("--embeddings", type=int, default=100_000, help="after the long run")
     p.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
     args = p.parse_args()
     torch.set_num_threads(1)
-    found, start = {}, time.monotonic()
+    found: dict[str, dict[str, Any]] = {}
+    start = time.monotonic()
     for name in args.suites or [suite for suite in SUITES if suite not in OPTIONAL]:
         begun = time.monotonic()
-        found[name] = SUITES[name](args) | {"seconds": round(time.monotonic() - begun)}
+        result = SUITES[name](args)
+        if result is None:
+            print(f'{name:<8} left out; it needs: pip install -e ".[{EXTRA[name]}]"', flush=True)
+            continue
+        found[name] = result | {"seconds": round(time.monotonic() - begun)}
         print(f"{name:<8} {found[name]['seconds']} s", flush=True)
     print("\n".join(summary(found)))
     bad = failed(found)

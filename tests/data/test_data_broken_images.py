@@ -2,7 +2,6 @@
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from broken import Case, behaves, everything
 from PIL import Image
 
 from anyview import data
@@ -44,58 +44,61 @@ def animated() -> bytes:
     return saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
-#: name of the file, what it holds, and whether it is read or left out
-TABLE: dict[str, tuple[str, Callable[[], bytes], bool]] = {
-    "nothing": ("a.png", lambda: b"", False),
-    "zeros": ("a.png", lambda: bytes(4096), False),
-    "only the signature": ("a.png", lambda: PNG[:8], False),
-    "a cut head": ("a.png", lambda: PNG[:20], False),
-    "cut in the middle": ("a.png", lambda: PNG[: len(PNG) // 2], False),
-    "a JPEG cut in the middle": ("a.jpg", lambda: JPEG[: len(JPEG) // 2], False),
-    "a wrong checksum": ("a.png", lambda: PNG[:20] + b"\xff" + PNG[21:], False),
-    "text": ("a.png", lambda: b"hello", False),
-    "a web page": ("a.jpg", lambda: b"<html><script>alert(1)</script></html>", False),
-    "PostScript": ("a.png", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", False),
-    "a size of zero": ("a.png", lambda: claims(0, 24), False),
-    "gigapixels": ("a.png", lambda: claims(100_000, 100_000), False),
-    "more rows than there are": ("a.png", lambda: claims(32, 4000), True),  # Pillow leaves these black
-    "NaN": ("a.tiff", lambda: saved(Image.fromarray(np.full((8, 8), np.nan, np.float32)), "TIFF"), False),
-    "a JPEG that is called PNG": ("a.png", lambda: JPEG, True),
-    "what follows the end": ("a.png", lambda: PNG + b"PK\x03\x04 and more", True),
-    "one pixel": ("a.png", lambda: saved(Image.fromarray(COLOUR[:1, :1])), True),
-    "a line": ("a.png", lambda: saved(Image.fromarray(COLOUR[:1])), True),
-    "16 bits": ("a.png", lambda: saved(Image.fromarray(GRAY.astype(np.uint16) * 257)), True),
-    "one bit": ("a.png", lambda: saved(Image.fromarray(GRAY > 9)), True),
-    "fractions": ("a.tiff", lambda: saved(Image.fromarray(GRAY.astype(np.float32) / 255), "TIFF"), True),
-    "CMYK": ("a.jpg", lambda: saved(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"), True),
-    "a palette": ("a.png", lambda: saved(Image.fromarray(COLOUR).convert("P")), True),
-    "transparency": ("a.png", lambda: saved(Image.fromarray(COLOUR).convert("RGBA")), True),
-    "gray with transparency": ("a.png", lambda: saved(Image.fromarray(GRAY).convert("LA")), True),
-    "animated": ("a.gif", animated, True),
-    "turned by EXIF": ("a.jpg", turned, True),
-    "a name in another script": ("Ωμέγα 図 🙂.png", lambda: PNG, True),
-}
+def beside(content: bytes, name: str) -> Callable[[Path], None]:
+    """A file beside three good ones."""
+
+    def make(folder: Path) -> None:
+        for i in range(3):
+            (folder / f"good{i}.png").write_bytes(PNG)
+        (folder / name).write_bytes(content)
+
+    return make
 
 
-@pytest.fixture(params=TABLE)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[data.Dataset, bool]:
-    name, content, read = TABLE[request.param]
-    for i in range(3):
-        (tmp_path / f"good{i}.png").write_bytes(PNG)
-    (tmp_path / name).write_bytes(content())
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of Pillow: whoever reads the list of what was left out needs no more
-        return data.open(tmp_path), read
+def left(what: str, content: bytes, says: str = "", name: str = "a.png") -> Case:
+    return Case(what, beside(content, name), 3, 1, says)
 
 
-def test_each_is_read_or_left_out_and_said(opened: tuple[data.Dataset, bool]) -> None:
-    found, read = opened
-    assert len(found.train) == 3 + read
-    batch = found.train.fetch(torch.arange(len(found.train)))
-    assert batch.x.dtype == torch.uint8
-    assert batch.x.shape == (3 + read, *found.spec["shape"])
-    assert len(found.skipped) == (not read)
-    for entry in found.skipped:
-        assert entry.reason
-        assert entry.reason.isprintable()
-        assert entry.path.endswith(("a.png", "a.jpg", "a.tiff"))
+def read(what: str, content: bytes, becomes: str = "", name: str = "a.png") -> Case:
+    return Case(what, beside(content, name), 4, becomes=becomes)
+
+
+TABLE = [
+    left("nothing", b""),
+    left("zeros", bytes(4096)),
+    left("only the signature", PNG[:8]),
+    left("a cut head", PNG[:20]),
+    left("cut in the middle", PNG[: len(PNG) // 2]),
+    left("a JPEG cut in the middle", JPEG[: len(JPEG) // 2], name="a.jpg"),
+    left("a wrong checksum", PNG[:20] + b"\xff" + PNG[21:]),
+    left("text", b"hello"),
+    left("a web page", b"<html><script>alert(1)</script></html>", name="a.jpg"),
+    left("PostScript", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+    left("a size of zero", claims(0, 24)),
+    left("gigapixels", claims(100_000, 100_000)),
+    read("more rows than there are", claims(32, 4000), "the rest black"),  # Pillow leaves these black
+    left("NaN", saved(Image.fromarray(np.full((8, 8), np.nan, np.float32)), "TIFF"), name="a.tiff"),
+    read("a JPEG that is called PNG", JPEG),
+    read("what follows the end", PNG + b"PK\x03\x04 and more"),
+    read("one pixel", saved(Image.fromarray(COLOUR[:1, :1]))),
+    read("a line", saved(Image.fromarray(COLOUR[:1]))),
+    read("16 bits", saved(Image.fromarray(GRAY.astype(np.uint16) * 257)), "by their full range"),
+    read("one bit", saved(Image.fromarray(GRAY > 9))),
+    read("fractions", saved(Image.fromarray(GRAY.astype(np.float32) / 255), "TIFF"), name="a.tiff"),
+    read("CMYK", saved(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"), "as colour", name="a.jpg"),
+    read("a palette", saved(Image.fromarray(COLOUR).convert("P")), "as colour"),
+    read("transparency", saved(Image.fromarray(COLOUR).convert("RGBA")), "on white"),
+    read("gray with transparency", saved(Image.fromarray(GRAY).convert("LA")), "on white"),
+    read("animated", animated(), "the first picture", name="a.gif"),
+    read("turned by EXIF", turned(), "upright", name="a.jpg"),
+    read("a name in another script", PNG, name="Ωμέγα 図 🙂.png"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TABLE, ids=str)
+def test_each_is_read_or_left_out_and_said(case: Case, tmp_path: Path) -> None:
+    behaves(case, tmp_path, "image")
+    found = data.open(tmp_path)
+    assert found.modality == "image"
+    assert everything(found).dtype == torch.uint8
+    assert [Path(entry.path).name[:2] for entry in found.skipped] == ["a."] * case.left

@@ -130,9 +130,12 @@ def _walk(root: Path, below: str, seen: set[str]) -> Iterator[str]:
 
 def _numpy_file(path: Path) -> Found:
     try:
-        with readable(path.name, "a NumPy file"):
-            loaded = np.load(path, allow_pickle=False)
-            arrays = {"x": loaded} if path.suffix == ".npy" else dict(loaded)
+        with readable(path.name, "a NumPy file"), path.open("rb") as file:
+            if not file.peek(6).startswith((b"\x93NUMPY", b"PK")):
+                raise ValueError("it does not begin as one")
+            loaded = np.load(file, allow_pickle=False)
+            several = not isinstance(loaded, np.ndarray)  # whatever its ending says
+            arrays = dict(loaded) if several else {"x": loaded}
     except InputError as error:
         if "pickle" in str(error).lower():
             raise InputError(
@@ -150,7 +153,7 @@ def _numpy_file(path: Path) -> Found:
             splits.setdefault(split, {})["x"] = array
         elif _Y & set(words):
             splits.setdefault(split, {})["y"] = array
-    if path.suffix == ".npz" and (_MORE & set(arrays) or not any("x" in part for part in splits.values())):
+    if several and (_MORE & set(arrays) or not any("x" in part for part in splits.values())):
         return Found(path.stem, {"train": Archive(path.name, arrays)})
     whole = {split: part for split, part in splits.items() if "x" in part}
     if not whole:

@@ -82,7 +82,7 @@ def _item(split: str, item: Any) -> int | str | None:
         return item
     try:
         whole = int(item)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         whole = None
     if whole is None or whole != item:
         raise InputError(
@@ -134,7 +134,8 @@ def _whole(raw: Mapping[str, Any]) -> bool:
 
 
 def _targets(column: pa.ChunkedArray) -> Tensor:
-    return torch.tensor([math.nan if v is None else v for v in column.to_pylist()], dtype=torch.float32)
+    known = [v if v is not None and math.isfinite(v) else math.nan for v in column.to_pylist()]
+    return torch.tensor(known, dtype=torch.float32)
 
 
 def _holds_classes(kind: pa.DataType) -> bool:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from anyview.errors import InputError
+from anyview.errors import InputError, RunError
 from anyview.files import parse_json
 
 #: other names that people give to splits
@@ -57,6 +57,16 @@ class Table:
     held: pa.Table | None = None
     folder: Path | None = None
 
+    def __post_init__(self) -> None:
+        names = self.schema.names
+        twice = (
+            next((name for name in names if names.count(name) > 1), None)
+            if len(set(names)) < len(names)
+            else None
+        )
+        if twice is not None:
+            raise InputError(f'{self.name} has two columns "{twice}"; rename one of them')
+
     def __len__(self) -> int:
         return self.rows
 
@@ -64,7 +74,8 @@ class Table:
         if self.held is not None:
             return self.held.select(names)
         with readable(self.name, "a Parquet file"):
-            return pa.concat_tables([_read_parquet(path, names) for path in self.files])
+            parts = [_read_parquet(path, names) for path in self.files]
+            return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
 
     def class_names(self, column: str) -> list[str] | None:
         """Names of the classes of an integer column, from the schema's metadata."""
@@ -154,6 +165,8 @@ def readable(name: str, what: str) -> Iterator[None]:
         OSError,
         ValueError,
         EOFError,
+        OverflowError,
+        RuntimeError,  # of zip: an encrypted member, a compression that is not known
         MemoryError,  # of arrays that claim to be larger than any machine
         SyntaxError,  # of NumPy's headers, which are literals of Python
         tokenize.TokenError,
@@ -161,7 +174,7 @@ def readable(name: str, what: str) -> Iterator[None]:
         zlib.error,
         pa.ArrowException,
     ) as error:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | RunError):
             raise
         raise InputError(f"{name} cannot be read as {what} ({_one_line(error)})") from error
 

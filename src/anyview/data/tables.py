@@ -48,6 +48,11 @@ def of_file(path: Path) -> Table:
                 null_values=["", "NA", "NaN", "nan", "null", "NULL", "N/A", "?"], strings_can_be_null=True
             )
             held = pa.csv.read_csv(path, parse_options=parse, convert_options=convert)
+            if _ends_in_quotes(path, held):
+                raise ValueError("a quote is opened and never closed")
+            bytes_ = next((f.name for f in held.schema if pa.types.is_binary(f.type)), None)
+            if bytes_ is not None:
+                raise ValueError(f'column "{bytes_}" is no UTF-8; save it as UTF-8')
         elif path.suffix == ".jsonl":
             held = pa.json.read_json(path)
         elif path.suffix == ".json":
@@ -56,12 +61,25 @@ def of_file(path: Path) -> Table:
                 raise ValueError("a list of records was expected")
             held = pa.Table.from_pylist(rows)
         else:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-            held = pa.table({"text": pa.array([line for line in lines if line.strip()], pa.string())})
+            # not splitlines, for which a page break and separators of Unicode end a line too
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
+            held = pa.table({"text": pa.array([line for line in lines if not blank(line)], pa.string())})
         held.schema.names  # noqa: B018, names that are no UTF-8 are an error when they are asked for
     if held.num_rows == 0:
         raise InputError(f"{path.name} holds no rows")
     return Table(path.name, held.schema, held.num_rows, held=held, folder=path.parent)
+
+
+def _ends_in_quotes(path: Path, held: pa.Table) -> bool:
+    """Whether the last cell has swallowed what follows a lost quote, which Arrow takes for a long text."""
+    last = [value.as_py() for value in (column[-1] for column in held.columns if len(column))]
+    long = any(isinstance(value, str) and "\n" in value for value in last)
+    return long and path.read_bytes().count(b'"') % 2 == 1
+
+
+def blank(text: str) -> bool:
+    """Whether it says nothing: spaces alone, or zeros, as a file has whose end was never written."""
+    return not text.replace("\0", "").strip()
 
 
 def of_object(data: Any) -> Table | None:
@@ -75,7 +93,10 @@ def of_object(data: Any) -> Table | None:
     if kind == "polars" and hasattr(data, "to_arrow"):
         return _held("data frame", data.to_arrow())
     if isinstance(data, list | tuple) and data and all(isinstance(item, str) for item in data):
-        return _held("list", pa.table({"text": pa.array(data, pa.string())}))
+        try:
+            return _held("list", pa.table({"text": pa.array(data, pa.string())}))
+        except UnicodeEncodeError:  # half a surrogate pair in one of them, which the reader then leaves out
+            return None
     return _hugging_face(data)
 
 
@@ -139,8 +160,16 @@ def _parquet(path: Path, files: list[Path]) -> Found:
         parts = grouped[split]
         with readable(parts[0].name, "a Parquet file"):
             rows = sum(pq.read_metadata(file).num_rows for file in parts)
-            schema = pq.read_schema(parts[0])
-            schema.names  # noqa: B018, see of_file
+            schemas = [pq.read_schema(file) for file in parts]
+            others = [set(schema.names) for schema in schemas]  # names that are no UTF-8 are an error here
+            odd = next((file for file, names in zip(parts, others) if names != others[0]), None)
+            if odd is not None:
+                raise ValueError(f"{odd.name} has other columns")
+            schema = schemas[0]
+            if len(parts) > 1:
+                schema = pa.unify_schemas(schemas, promote_options="permissive")
+        if rows == 0:
+            raise InputError(f"{parts[0].name} holds no rows")
         splits[split] = Table(parts[0].name, schema, rows, parts, folder=parts[0].parent)
     return Found(path.resolve().stem if path.is_file() else path.resolve().name, splits)
 

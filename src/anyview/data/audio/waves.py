@@ -1,6 +1,7 @@
 """Audio files and arrays -> mono int16 waveforms at one rate: every format libsndfile reads, made alike."""
 
 import io
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ EXTENSIONS = {
 }  # fmt: skip
 #: a recording is cut after so many seconds; a network that saw an hour whole would need days for it
 MAX_SECONDS = 60
+#: samples a second beyond which a head is not believed; studios use 192,000 at most
+FASTEST = 768_000
 #: amplitude 1 in 16 bits
 FULL = 32767
 
@@ -90,6 +93,7 @@ def _samples(item: Any, assumed: int) -> tuple[np.ndarray, int]:
         return _mono(array[: MAX_SECONDS * rate]), rate
     try:
         with soundfile().SoundFile(_place(item)) as file:
+            _believable(file.samplerate)
             wave = file.read(MAX_SECONDS * file.samplerate, dtype="float32", always_2d=True)
             return wave.mean(1), int(file.samplerate)
     except Exception as error:  # decoders of broken files raise all kinds
@@ -109,9 +113,15 @@ def read_header(item: Any, assumed: int) -> Header:
         info = soundfile().info(_place(item))
     except Exception as error:
         raise UnreadableError(_reason(error)) from error
+    _believable(info.samplerate)
     if info.frames < 1:
         raise UnreadableError("holds no samples")
     return Header(int(info.samplerate), int(info.frames))
+
+
+def _believable(rate: int) -> None:
+    if not 1 <= rate <= FASTEST:
+        raise UnreadableError(f"claims {rate:,} samples a second, which cannot be right")
 
 
 def _place(item: Any) -> Any:
@@ -126,7 +136,11 @@ def _array(item: Any, assumed: int) -> tuple[np.ndarray | None, int]:
     """An array of ``(samples,)`` or ``(samples, channels)`` and its rate; None when ``item`` holds none."""
     rate = assumed
     if isinstance(item, dict) and item.get("array") is not None:
-        item, rate = item["array"], int(item.get("sampling_rate") or assumed)
+        rate = item.get("sampling_rate") or assumed
+        if not isinstance(rate, int | float | np.number) or not math.isfinite(rate):
+            raise UnreadableError(f"has a rate of {str(rate)[:40]}, which is no number")
+        item, rate = item["array"], int(rate)
+        _believable(rate)
     if isinstance(item, Tensor):
         item = item.numpy(force=True)
     if isinstance(item, list) and item and isinstance(item[0], int | float):

@@ -39,11 +39,17 @@ THINGS |= {"department", "type", "kind", "code", "action", "event", "page", "tra
 THINGS |= {"channel", "location", "city", "country", "basket", "session", "order", "user", "customer"}
 MAX_VALUES = 1000  #: rarer values of a field become "other"
 DAY = 86_400
+FARTHEST = 1e30  #: a time beyond is none
 
 
 def entity_column(schema: pa.Schema) -> str | None:
     """The column that says whose event it is: ``user``, ``user_id``, ``customer`` ..., or None."""
-    lower = {name.lower(): name for name in reversed(schema.names)}
+    kinds = {name: schema.field(name).type for name in reversed(schema.names)}
+    lower = {
+        n.lower(): n
+        for n, kind in kinds.items()
+        if is_number(kind) or is_text(kind) or pa.types.is_null(kind)
+    }
     return next(
         (lower[n] for e in ENTITIES for n in (e, f"{e}_id", f"{e}id") if n in lower),
         None,
@@ -62,27 +68,47 @@ def time_column(schema: pa.Schema) -> str | None:
 def days(name: str, column: pa.ChunkedArray) -> tuple[np.ndarray, bool]:
     """Times in days since 1970, NaN where there is none, and whether they are dates.
 
-    Whole numbers of the size of Unix times are seconds or milliseconds; others are steps, not dates.
+    Numbers of the size of Unix times are seconds, milli-, micro- or nanoseconds; others are steps, not dates.
+    A zone is taken into account, and times without one are taken as they are.
 
     Raises:
         InputError: when it holds no times.
     """
     if is_text(column.type):
-        try:
-            column = texts(column).cast(pa.timestamp("us"))
-        except pa.ArrowException as error:
-            first = texts(column).drop_null()[0].as_py()
-            raise InputError(
-                f'column "{name}" holds no times (such as {first!r}); write them as 2026-01-31 12:00:00 '
-                "or as seconds since 1970"
-            ) from error
+        column = _parsed(name, texts(column))
     time = numbers(name, column)
+    time = np.where(np.abs(time) < FARTHEST, time, np.nan)
     if is_time(column.type):
         return time, not (pa.types.is_duration(column.type) or pa.types.is_time(column.type))
     known = time[~np.isnan(time)]
     size = float(np.median(known)) if len(known) else 0.0
-    unit = next((u for u, low, high in ((DAY, 1e8, 1e10), (1e3 * DAY, 1e11, 1e13)) if low < size < high), 0)
-    return (time / unit, True) if unit else (time, False)
+    unit = next((10.0**k for k in (0, 3, 6, 9) if 1e8 < size / 10.0**k < 1e10), 0)
+    return (time / (unit * DAY), True) if unit else (time, False)
+
+
+def _parsed(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times written as text, with or without a zone, or numbers written as text; see ``days``."""
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.float64()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowException:
+            continue
+    known = column.drop_null().unique()
+    wrong = next((v for v in known if not _is_a_time(v)), known[0])
+    raise InputError(
+        f'column "{name}" holds no times (such as {str(wrong)[:40]!r}); write all as 2026-01-31 12:00:00 '
+        "or as seconds since 1970"
+    )
+
+
+def _is_a_time(value: pa.Scalar) -> bool:
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            value.cast(kind)
+            return True
+        except pa.ArrowException:
+            continue
+    return False
 
 
 def fit_fields(

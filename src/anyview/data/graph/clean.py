@@ -22,6 +22,8 @@ def broken(x: Tensor | None, edge_index: Tensor, nodes: int, label: Tensor | Non
             f"{int(outside.sum())} of its edges go to nodes that do not exist "
             f"(first: {source} - {target}; its nodes are 0 to {nodes - 1})"
         )
+    if x is not None and x.ndim != 2:
+        return f"features have shape {tuple(x.shape)}, not (nodes, features)"
     for what, values in (("features", x), ("labels", label)):
         if values is not None and len(values) != nodes:
             return f"it has {nodes:,} nodes and {what} of {len(values):,}"

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from anyview.data.graph.clean import broken
 from anyview.data.graph.features import as_labels
-from anyview.data.parts import SPLIT_NAMES, Archive, Found, Objects, Table
+from anyview.data.parts import SPLIT_NAMES, Archive, Found, Objects, Table, readable
 from anyview.data.source import Skipped
+from anyview.data.table.columns import texts
 from anyview.errors import InputError, unknown
 
 MASKS = {
@@ -57,32 +58,42 @@ def from_archive(archive: Archive, label: str | None) -> Collected:
     y = _labels_of(archive, label)
     names = [str(n) for n in arrays["label_names"]] if "label_names" in arrays else None
     x, node_label = _features_of(archive)
-    edges = torch.as_tensor(arrays["edge_index"])
+    edges = _numbers_of(archive, "edge_index")
     if "graph_ptr" not in arrays:
         count = next((len(v) for v in (x, node_label, y) if v is not None), None)
-        count = int(edges.max()) + 1 if count is None else count
+        count = (int(edges.max()) + 1 if edges.numel() else 0) if count is None else count
         reason = broken(x, edges, count, node_label)
         if reason is not None:
             raise InputError(f"{archive.name} cannot be read as a graph: {reason}")
-        splits = {MASKS[k]: torch.as_tensor(arrays[k]).nonzero()[:, 0] for k in MASKS if k in arrays}
+        splits = {MASKS[k]: _members(archive, k, count) for k in MASKS if k in arrays}
+        splits = {split: rows for split, rows in splits.items() if len(rows)}
         return Collected("nodes", x, node_label, edges.long(), torch.tensor([count]), y, names, splits)
-    pointer = torch.as_tensor(arrays["graph_ptr"]).long()
-    nodes = pointer.diff()
-    total = int(pointer[-1]) if len(pointer) else 0
-    if len(pointer) < 2 or bool((nodes < 0).any()) or int(pointer[0]) != 0:
+    pointer = _numbers_of(archive, "graph_ptr")
+    flat = pointer.ndim == 1 and not pointer.is_floating_point()
+    nodes = pointer.long().diff()
+    total = int(pointer[-1]) if flat and len(pointer) else 0
+    if not flat or len(pointer) < 2 or bool((nodes < 0).any()) or int(pointer[0]) != 0:
         raise InputError(
             f"{archive.name} has a graph_ptr that does not rise from 0, a number for each graph and one"
         )
     if edges.ndim != 2 or edges.shape[0] != 2 or edges.is_floating_point():
         raise InputError(f"{archive.name} cannot be read as graphs: {broken(None, edges, 1)}")
+    if x is not None and x.ndim != 2:
+        raise InputError(f"{archive.name} cannot be read as graphs: {broken(x, edges, len(x))}")
     if any(v is not None and len(v) != total for v in (x, node_label)):
         raise InputError(
             f"{archive.name} has {total:,} nodes by its graph_ptr, and features of another number"
         )
+    for what, of_graphs in (("labels", y), ("folds", arrays.get("fold"))):
+        if of_graphs is not None and np.shape(of_graphs)[:1] != (len(nodes),):
+            raise InputError(
+                f"{archive.name} has {len(nodes):,} graphs and {what} of shape {np.shape(of_graphs)}; "
+                "give one label for each"
+            )
     kept, skipped = _whole(edges.long(), nodes, x, archive.name)
     splits = {}
     if "fold" in arrays:
-        fold = torch.as_tensor(arrays["fold"])
+        fold = _numbers_of(archive, "fold")
         last = int(fold.max())
         parts = {"train": fold < last - 1, "validation": fold == last - 1, "test": fold == last}
         splits = {s: rows.nonzero()[:, 0] for s, rows in parts.items() if rows.any()}
@@ -100,14 +111,35 @@ def _labels_of(archive: Archive, label: str | None) -> Any:
     return next((arrays[name] for name in SAMPLE_LABELS if name in arrays), None)
 
 
+def _numbers_of(archive: Archive, name: str) -> Tensor:
+    """An array of an archive; what is unsigned and beyond int64 becomes negative, as no number of a node is."""
+    array = archive.arrays[name]
+    if array.dtype.kind not in "buif":
+        raise InputError(
+            f"{archive.name} cannot be read as a graph: {name} holds {array.dtype}; give numbers"
+        )
+    return torch.as_tensor(array.astype(np.int64) if array.dtype.kind == "u" else array)
+
+
+def _members(archive: Archive, mask: str, nodes: int) -> Tensor:
+    """The nodes that a mask is true of."""
+    values = _numbers_of(archive, mask)
+    if values.shape[:1] != (nodes,) or values.ndim > 2:
+        raise InputError(
+            f"{archive.name} has {nodes:,} nodes and a {mask} of shape {tuple(values.shape)}; "
+            "give one value for each node"
+        )
+    return (values if values.ndim == 1 else values[:, 0]).nonzero()[:, 0]  # of several splits the first
+
+
 def _features_of(archive: Archive) -> tuple[Tensor | None, Tensor | None]:
-    x = torch.as_tensor(archive.arrays["x"]) if "x" in archive.arrays else None
-    node_label = archive.arrays.get("node_label")
+    x = _numbers_of(archive, "x") if "x" in archive.arrays else None
+    node_label = _numbers_of(archive, "node_label") if "node_label" in archive.arrays else None
     if x is not None:
         x = x[:, None].float() if x.ndim == 1 else x.float()
         if node_label is None and (labels := as_labels(x)) is not None:
             return None, labels
-    return x, None if node_label is None else torch.as_tensor(node_label).long().flatten()
+    return x, None if node_label is None else node_label.long().flatten()
 
 
 def _whole(edges: Tensor, nodes: Tensor, x: Tensor | None, name: str) -> tuple[Tensor, list[Skipped]]:
@@ -177,8 +209,11 @@ def from_objects(found: Found) -> Collected:
         for i in range(len(items)):
             item = items[i]
             data, given = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
-            x, edges, count = _arrays_of(data)
-            reason = broken(x, edges, count)
+            try:
+                x, edges, count = _arrays_of(data)
+                reason = broken(x, edges, count)
+            except Exception as error:  # whatever a stranger's object gives
+                reason = f"is no graph ({' '.join(str(error).split())[:80]})"
             if reason is not None:
                 skipped.append(Skipped(f"{split}[{i}]", reason))
                 continue
@@ -261,11 +296,20 @@ def from_tables(found: Found, label: str | None) -> Collected:
     assert isinstance(nodes, Table)
     held = nodes.columns(nodes.schema.names)
     key = next((n for n in held.column_names if n.lower() in ("id", "node", "node_id")), held.column_names[0])
-    number: Mapping[str, int] = {str(v): i for i, v in enumerate(held.column(key).to_pylist())}
+    with readable(nodes.name, "a table of nodes"):
+        names = texts(held.column(key)).to_pylist()
+    number: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    if None in number:
+        raise InputError(f"{nodes.name} has a node without a name in its column {key}")
     if len(number) < len(held):
         raise InputError(f"{nodes.name} names {len(held) - len(number):,} nodes twice in its column {key}")
     pair = edges.columns(edges.schema.names[:2])
-    ends = [[number.get(str(v), -1) for v in column.to_pylist()] for column in pair.columns]
+    if pair.num_columns < 2:
+        raise InputError(
+            f"{edges.name} has no two columns; give the names of the nodes at both ends of an edge"
+        )
+    with readable(edges.name, "a table of edges"):
+        ends = [[number.get(v, -1) for v in texts(column).to_pylist()] for column in pair.columns]
     edge_index = torch.tensor(ends, dtype=torch.int64).view(2, -1)
     lost = (edge_index < 0).any(0)
     if lost.any():
@@ -284,7 +328,8 @@ def from_tables(found: Found, label: str | None) -> Collected:
     ]
     x = None
     if numeric:
-        x = torch.stack([torch.tensor(held.column(n).to_pylist(), dtype=torch.float32) for n in numeric], 1)
+        values = [held.column(n).cast(pa.float64(), safe=False).to_numpy() for n in numeric]  # null is NaN
+        x = torch.from_numpy(np.stack(values, 1)).float()
     reason = broken(x, edge_index, len(held))
     if reason is not None:
         raise InputError(f"{found.name} cannot be read as a graph: {reason}")

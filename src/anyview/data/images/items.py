@@ -99,10 +99,21 @@ class Encoded:
         value = self.column[i].as_py()
         if isinstance(value, dict):
             path = value.get("path")
-            value = value.get("bytes") or (os.path.join(self.folder, path) if path else None)
+            value = value.get("bytes") or (inside(self.folder, path) if path else None)
         if not value:
             raise UnreadableError("is empty")
         return value
+
+
+def inside(folder: str, path: str) -> str:
+    """The place of a file that data name; what a stranger's table names never leads out of its folder.
+
+    Raises:
+        UnreadableError: when it would.
+    """
+    if folder and (os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == os.pardir):
+        raise UnreadableError("lies outside of the folder")
+    return os.path.join(folder, path)
 
 
 def image_column(table: Table) -> str | None:

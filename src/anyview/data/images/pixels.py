@@ -57,7 +57,7 @@ class Canvas:
         Raises:
             UnreadableError: with the reason.
         """
-        image = open_image(item)
+        image = opened = open_image(item)
         try:
             if image is not item:
                 # A JPEG decodes at a fraction of its size; twice the canvas leaves the resizing its quality.
@@ -70,6 +70,9 @@ class Canvas:
             pixels = np.array(image)
         except Exception as error:  # decoders of broken files raise all kinds
             raise UnreadableError(_reason(error)) from error
+        finally:
+            if opened is not item:
+                opened.close()
         return torch.from_numpy(pixels).reshape(self.height, self.width, -1).permute(2, 0, 1).contiguous()
 
 

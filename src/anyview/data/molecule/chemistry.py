@@ -25,6 +25,9 @@ BOND = {"order": 5, "conjugated": 2, "in a ring": 2}
 ATOM_SIZE, BOND_SIZE = 1 + sum(ATOM.values()), sum(BOND.values())  #: 0 is a hidden atom
 FINGERPRINT = 2048  #: bits of a Morgan fingerprint
 RADIUS = 2
+MAX_LENGTH = (
+    3000  #: characters of a SMILES; RDKit needs minutes for 10,000 atoms in a chain, and crashes at 20,000
+)
 
 
 class Molecule(NamedTuple):
@@ -65,6 +68,8 @@ def chemist(writings: int) -> Callable[[str], Molecule]:
     }
 
     def read(smiles: str) -> Molecule:
+        if len(smiles) > MAX_LENGTH:
+            raise UnreadableError(f"has {len(smiles):,} characters, more than a molecule is read with")
         with rdBase.BlockLogs():
             molecule = Chem.MolFromSmiles(smiles)
         if molecule is None:
@@ -93,7 +98,7 @@ def read_all(smiles: list[Any], where: str, writings: int) -> tuple[list[Molecul
             molecules.append(read(text.strip()))
             rows.append(row)
         except UnreadableError as error:
-            skipped.append(Skipped(f"{where}, row {row + 1:,}: {text or ''}", str(error)))
+            skipped.append(Skipped(f"{where}, row {row + 1:,}: {(text or '')[:200]}", str(error)))
     return molecules, rows, skipped
 
 

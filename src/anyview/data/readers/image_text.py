@@ -1,6 +1,7 @@
 """Images with captions: tables with a column of each, and folders of images with a table of captions."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -8,11 +9,11 @@ from torch import Tensor
 
 from anyview.data import labels
 from anyview.data.batch import Batch, Ragged
-from anyview.data.images.items import Collected, Encoded, Split, Where, image_column, is_image_file
+from anyview.data.images.items import Collected, Encoded, Split, Where, image_column, inside, is_image_file
 from anyview.data.parts import Files, Found, Table
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.readers.image import _read_items
-from anyview.data.source import Dataset, Items, Skipped, Source, Spec
+from anyview.data.source import Dataset, Items, Skipped, Source, Spec, UnreadableError
 from anyview.data.tables import ENDINGS, of_file
 from anyview.data.text.vocabulary import fit, numbers
 from anyview.errors import InputError
@@ -117,6 +118,21 @@ class _Picked:
         return self.items[self.rows[i]]
 
 
+class _Named:
+    """Images of a folder that its table names."""
+
+    def __init__(self, folder: str, names: list[Any]) -> None:
+        self.folder, self.names = folder, names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> str:
+        if not self.names[i]:
+            raise UnreadableError("names no file")
+        return inside(self.folder, str(self.names[i]))
+
+
 class _PickedWhere:
     def __init__(self, where: Where, rows: list[int]) -> None:
         self.where, self.rows = where, rows
@@ -175,7 +191,7 @@ def _tables(found: Found) -> tuple[dict[str, Table], dict[str, Items]]:
             column = _file_column(table)
             assert column is not None
             names = table.columns([column]).column(column).to_pylist()
-            items[name] = [str(part.root / str(path or "")) for path in names]
+            items[name] = _Named(str(part.root), names)
     if not tables:
         raise none_readable(found, "image_text", ImageTextReader.wants)
     return tables, items

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from anyview.data.labels import encode, label_column, of_table
-from anyview.data.parts import Arrays, Found, Table
+from anyview.data.parts import Arrays, Found, Table, readable
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import Dataset, MemorySource, Source, Spec
 from anyview.data.table.columns import is_feature, is_number
@@ -68,7 +68,8 @@ def _named_columns(found: Found) -> Found:
         assert isinstance(part, Arrays)
         if part.x.ndim != 2:
             raise none_readable(found, "table", TableReader.wants)
-        held = pa.table({f"x{i}": pa.array(column) for i, column in enumerate(_numpy(part.x).T)})
+        with readable(found.name, "a table"):
+            held = pa.table({f"x{i}": pa.array(column) for i, column in enumerate(_numpy(part.x).T)})
         splits[split] = Table(found.name, held.schema, held.num_rows, held=held)
     return Found(found.name, splits)
 

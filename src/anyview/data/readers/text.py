@@ -8,6 +8,7 @@ from torch import Tensor
 from anyview.data.parts import Files, Found, Objects, Table
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import Dataset, MemorySource, Skipped, Source, Spec
+from anyview.data.tables import blank
 from anyview.data.text.items import (
     NAMES,
     PAIRS,
@@ -72,13 +73,23 @@ def _known(texts: Texts, skipped: list[Skipped]) -> Kept:
     """What is not empty; the rest is entered in ``skipped``."""
     kept = []
     for i, sample in enumerate(zip(*texts.sides)):
-        if all(text is not None and text.strip() for text in sample):
+        broken = any(text is not None and not _is_unicode(text) for text in sample)
+        if not broken and all(text is not None and not blank(text) for text in sample):
             kept.append(i)
         else:
-            unread = isinstance(texts.where, list) and sample[0] is None
+            unread = broken or (isinstance(texts.where, list) and sample[0] is None)
             skipped.append(Skipped(texts.place(i), "is no text in UTF-8" if unread else "is empty"))
     label = None if texts.label is None else texts.label[torch.tensor(kept, dtype=torch.int64)]
     return [[side[i] or "" for i in kept] for side in texts.sides], label
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether no half of a surrogate pair stands alone in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoded(

@@ -97,7 +97,7 @@ def _shapes(split: Undecoded) -> list[tuple[int, int, int]]:
 
 def _reasons(splits: dict[str, Undecoded]) -> list[Skipped]:
     """Why the first volume of the first split cannot be read."""
-    for split in splits.values():
+    for split in filter(len, splits.values()):
         try:
             voxels(split.items[0])
         except UnreadableError as error:

@@ -22,7 +22,9 @@ MAX_VALUES = 256  #: rarer values of a category become "other"
 FEW = 10  #: whole numbers with at most so many different values are categories
 BINS = 16  #: of the quantiles that stand for a number when it is to be guessed
 CLIP = 3.0  #: scaled numbers lie between -3 and 3
+LARGEST = 1e300  #: numbers beyond are taken for it, so that differences of two never overflow
 DAY = 86_400
+PER_DAY = {"s": DAY, "ms": DAY * 1e3, "us": DAY * 1e6, "ns": DAY * 1e9}  #: units of Arrow's times
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -49,37 +51,43 @@ def is_feature(kind: pa.DataType) -> bool:
     return is_text(kind) or is_number(kind) or pa.types.is_boolean(kind)
 
 
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same values in a type that Arrow computes with: no dictionary, no view, no half float."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    kind = pa.string() if pa.types.is_string_view(kind) else kind
+    return column.cast(pa.float32() if pa.types.is_float16(kind) else kind)
+
+
 def numbers(name: str, column: pa.ChunkedArray) -> np.ndarray:
     """A column as float64, NaN where there is nothing or infinity; times are in days (dates since 1970).
 
     Raises:
         InputError: when a value is no number.
     """
+    column, per_day = plain(column), 1.0
     kind = column.type
     try:
-        if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-        if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-            column = pc.divide(column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()), DAY * 1e6)
-        elif pa.types.is_duration(kind):
-            column = pc.divide(column.cast(pa.duration("us")).cast(pa.int64()).cast(pa.float64()), DAY * 1e6)
-        elif pa.types.is_time(kind):
-            column = pc.divide(column.cast(pa.time64("us")).cast(pa.int64()).cast(pa.float64()), DAY * 1e6)
+        if is_time(kind):
+            short = pa.types.is_date32(kind) or pa.types.is_time32(kind)
+            column = column.cast(pa.int32() if short else pa.int64())
+            if not pa.types.is_date32(kind):
+                per_day = PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
         out = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
     except pa.ArrowException as error:
         raise InputError(
             f'column "{name}" should hold numbers, as it did before, and holds {kind}; mend it'
         ) from error
-    return np.where(np.isfinite(out), out, np.nan)
+    return np.where(np.isfinite(out), out, np.nan).clip(-LARGEST, LARGEST) / per_day
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as strings, null where there is nothing: ``3`` and ``3.0`` are the same category."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = plain(column)
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-        if _whole(column):
+        if (
+            _whole(column) and (pc.max(pc.abs(column)).as_py() or 0) < 2**53
+        ):  # beyond, floats skip whole numbers
             column = column.cast(pa.int64())
     return column.cast(pa.string())
 
@@ -93,6 +101,7 @@ def fit(
         identifier: its whole numbers are names of things, whatever their count.
         most: values of a category that are told apart.
     """
+    column = plain(column) if is_feature(column.type) else column
     kind = column.type
     if not is_feature(kind) and not pa.types.is_null(kind):
         return f"holds {kind}"
@@ -138,8 +147,9 @@ def fit_scale(name: str, x: np.ndarray) -> Feature:
 
 def scale(x: np.ndarray, feature: Feature) -> np.ndarray:
     """Scaled and smoothly clipped to -3 .. 3, so that no outlier counts for more than being large."""
-    z = (x - feature["middle"]) / feature["spread"]
-    return z / np.sqrt(1 + np.square(z / CLIP))
+    with np.errstate(over="ignore"):
+        z = ((x - feature["middle"]) / feature["spread"]).clip(-LARGEST, LARGEST)
+    return z / np.hypot(1, z / CLIP)  # a square would overflow
 
 
 def encode_numbers(column: pa.ChunkedArray, feature: Feature) -> Float32[Tensor, "rows"]:

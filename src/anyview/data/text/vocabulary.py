@@ -1,5 +1,6 @@
 """Text -> numbers of tokens, by a vocabulary that is learned from the corpus or taken from a tokenizer's file."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ MIN_VOCABULARY = 256
 WORDS_PER_TOKEN = 20
 #: a vocabulary is learned from this much text, spread over the corpus, in characters
 MAX_LEARNED = 4_000_000
+LONG_WORD = re.compile(r"\S{256}")  #: a vocabulary is learned from its parts
 #: longer texts lose their end, in tokens
 MAX_LENGTH = 256
 
@@ -82,7 +84,8 @@ def learn(texts: Sequence[str], size: int | None = None) -> Tokenizer:
             ``MIN_VOCABULARY`` and ``MAX_VOCABULARY``.
     """
     step = max(1, sum(map(len, texts)) // MAX_LEARNED)
-    texts = list(texts[::step])
+    # what merges pairs in a word takes the square of its length
+    texts = [LONG_WORD.sub(r"\g<0> ", text) for text in texts[::step]]
     if not any(text.strip() for text in texts):
         raise InputError("there is no text to learn a vocabulary from; all texts are empty")
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=True))
@@ -151,7 +154,9 @@ def check(spec: Spec) -> None:
 
 @lru_cache(8)
 def _tokenizer(text: str) -> Tokenizer:
-    return Tokenizer.from_str(text)
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.encode_special_tokens = True  # "[MASK]" in a text is a word like others
+    return tokenizer
 
 
 def _spec(tokenizer: Tokenizer, max_length: int) -> Spec:

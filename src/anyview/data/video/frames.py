@@ -157,7 +157,9 @@ def clips_of(x: np.ndarray | Tensor) -> np.ndarray | Tensor:
     Raises:
         InputError: for a shape that holds no clips.
     """
-    shape = tuple(x.shape)
+    shape, kind = tuple(x.shape), str(x.dtype).removeprefix("torch.")
+    if 0 in shape[2:] or not kind.startswith(("uint", "int", "float", "bfloat", "bool")):
+        raise InputError(f"an array of shape {shape} and type {kind} holds no clips; give numbers")
     if len(shape) == 5 and shape[1] in (1, 3) and shape[2] not in (1, 3) and shape[4] not in (1, 3):
         return x.transpose(1, 2) if isinstance(x, Tensor) else x.swapaxes(1, 2)  # channels before frames
     if len(shape) == 4 or (len(shape) == 5 and (shape[4] in (1, 3) or shape[2] in (1, 3))):

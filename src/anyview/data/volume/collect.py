@@ -122,8 +122,8 @@ def _archive(archive: Archive, label: str | None) -> tuple[Any, Any, list[str] |
             f"{archive.name} has no array of volumes (arrays: {', '.join(arrays)}); call it volume"
         )
     x: Any = arrays[key]
-    if x.ndim == 2 and "shape" in arrays and np.prod(arrays["shape"]) <= 8 * x.shape[1]:
-        x = Packed(x, arrays["shape"].tolist())
+    if x.ndim == 2 and "shape" in arrays and np.prod(arrays["shape"], dtype=float) <= 8 * x.shape[1]:
+        x = Packed(x, _sides(archive))
     elif x.ndim == 3:
         x = x[None]
     given = [n for n, a in arrays.items() if n not in (key, "label_names") and a.shape == (len(x),)]
@@ -133,6 +133,17 @@ def _archive(archive: Archive, label: str | None) -> tuple[Any, Any, list[str] |
     names = [str(name) for name in arrays.get("label_names", [])] or None
     own = column in labels.COLUMNS  # the names are of those
     return x, None if column is None else arrays[column], names if own else None
+
+
+def _sides(archive: Archive) -> list[int]:
+    """The shape of volumes that are held as bits."""
+    shape = archive.arrays["shape"]
+    if shape.dtype.kind not in "iu" or shape.shape != (3,) or shape.min() < 1:
+        raise InputError(
+            f"{archive.name} could not be read as volume: its shape is {shape.tolist()}; "
+            "give three whole numbers above 0"
+        )
+    return [int(n) for n in shape]
 
 
 def _files(found: Found) -> Collected:

@@ -22,6 +22,7 @@ MAX_KEPT_SIDE = 64
 MAX_CANVAS = 96
 #: side of the cubes that a single volume is cut into unless a size is given
 CUBE = 32
+LARGEST = 1e300  #: voxels beyond are taken for it, so that differences of two never overflow
 #: what is darkest and brightest, in percent: MRI has no unit, and single voxels can be very bright
 PERCENTILES = (0.5, 99.5)
 
@@ -93,17 +94,21 @@ def as_bytes(array: np.ndarray) -> UInt8[Tensor, "depth height width"]:
         return torch.from_numpy(np.ascontiguousarray(array))
     if array.dtype == bool:
         return torch.from_numpy(array.astype(np.uint8) * 255)
-    x = array.astype(np.float32)
+    x = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     finite = np.isfinite(x)
     if not finite.any():
         raise UnreadableError("holds no finite voxel")
     known = x if finite.all() else x[finite]
+    known = known.clip(-LARGEST, LARGEST) if x.dtype == np.float64 else known
     low, high = np.percentile(known, PERCENTILES)
     if low == high:  # nearly all is background
         low, high = known.min(), known.max()
-    x = np.where(finite, x, low)
-    scaled = (x - low) * (255 / max(float(high - low), 1e-12))
-    return torch.from_numpy(np.clip(scaled, 0, 255).round().astype(np.uint8))
+    if low == high:
+        return torch.zeros(x.shape, dtype=torch.uint8)
+    low, high = float(low), float(high)
+    x = np.where(finite, x, low).clip(low, high)
+    half = high / 2 - low / 2  # the whole may overflow
+    return torch.from_numpy(((x / 2 - low / 2) / half * 255).round().astype(np.uint8))
 
 
 def choose_canvas(shapes: Sequence[Shape], size: int | None) -> tuple[Canvas, str]:
