@@ -69,7 +69,9 @@ def as_uint8(arrays: dict[str, Array]) -> dict[str, Pixels]:
     return out
 
 
-def in_channels(x: Pixels, channels: int) -> Pixels:
+def in_channels(
+    x: UInt8[Tensor, "samples given height width"], channels: int
+) -> UInt8[Tensor, "samples wanted height width"]:
     """Gray or colour as asked for: luma by ITU-R 601, as Pillow computes it, or the gray three times."""
     if x.shape[1] == channels:
         return x

@@ -43,10 +43,10 @@ def count(n: int, rng: Rng) -> Scenes:
     value = torch.randint(COUNTS.start, COUNTS.stop, (n,), generator=rng)
     width, height = SIDE / ACROSS, SIDE / DOWN
     size = _between((n, DOWN, ACROSS), 3.0, 6.0, rng)
-    x, y = (_between(size.shape, -1, 1, rng) * (side / 2 - size - 1).clamp(min=0) for side in (width, height))
+    x, y = (_between(size.shape, -1.0, 1.0, rng) * (side / 2 - size - 1).clamp(min=0) for side in (width, height))
     x, y = x + width * (torch.arange(ACROSS) + 0.5), y + height * (torch.arange(DOWN)[:, None] + 0.5)
     filled = torch.rand(n, DOWN * ACROSS, generator=rng).argsort(1).argsort(1) < value[:, None]
-    turn, kind = _between(size.shape, 0, 2 * math.pi, rng), _kinds(size.shape, rng)
+    turn, kind = _between(size.shape, 0.0, 2 * math.pi, rng), _kinds(size.shape, rng)
     # of what lies in which place, every pixel need look at its own place only
     row, column = ((torch.arange(SIDE) / side).long() for side in (height, width))
     at = [part[:, row[:, None], column] for part in (x, y, size, turn, kind, filled.view(size.shape))]
@@ -76,7 +76,7 @@ def distance(n: int, rng: Rng) -> Scenes:
 def orientation(n: int, rng: Rng) -> Scenes:
     """One thing that points somewhere; the class is where to, in 16 steps of the circle."""
     image, turn, _ = _single(n, rng)
-    return Scenes(_bytes(image), turn, _bin(turn, 0, 2 * math.pi, BINS))
+    return Scenes(_bytes(image), turn, _bin(turn, 0.0, 2 * math.pi, BINS))
 
 
 def location(n: int, rng: Rng) -> Scenes:
@@ -111,8 +111,8 @@ _EDGE = (12.0, SIDE - 12.0)  #: between which a single thing has its middle
 
 def _single(n: int, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
     """One thing on a plain ground: image, turn, place from left to right."""
-    turn, x, y = _between(n, 0, 2 * math.pi, rng), _between(n, *_EDGE, rng), _between(n, *_EDGE, rng)
-    shown = _shape(*map(_map, (x, y, _between(n, 7, 11, rng), turn, _kinds(n, rng, POINTING))))
+    turn, x, y = _between(n, 0.0, 2 * math.pi, rng), _between(n, *_EDGE, rng), _between(n, *_EDGE, rng)
+    shown = _shape(*map(_map, (x, y, _between(n, 7.0, 11.0, rng), turn, _kinds(n, rng, POINTING))))
     return _over(_background(n, rng), shown, _colour(n, rng)), turn, x
 
 
@@ -149,7 +149,7 @@ _SHAPES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
 POINTING = 2  #: the first shape that points somewhere
 
 
-def _local(x: Tensor, y: Tensor, size: Tensor) -> tuple[Field, Field]:
+def _local(x: Tensor, y: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Places of pixels relative to a thing, in its sizes."""
     place = torch.arange(SIDE) + 0.5
     return (place - x) / size, (place[:, None] - y) / size
@@ -163,7 +163,7 @@ def _length(u: Tensor, v: Tensor) -> Tensor:
     return (u.square() + v.square()).sqrt()
 
 
-def _coverage(field: Tensor, size: Tensor) -> Field:
+def _coverage(field: Tensor, size: Tensor) -> Tensor:
     """Share of a pixel that lies within, from the distance to the edge in sizes."""
     return (0.5 - field * size).clamp(0, 1)
 
@@ -174,7 +174,7 @@ def _over(image: Tensor, cover: Field, colour: Tensor) -> Tensor:
 
 def _background(n: int, rng: Rng) -> Tensor:
     """Dark grounds that brighten to one side, with a little noise."""
-    ramp = torch.linspace(0, 0.15, SIDE) * _between(n, -1, 1, rng)[:, None]
+    ramp = torch.linspace(0, 0.15, SIDE) * _between(n, -1.0, 1.0, rng)[:, None]
     ground = 0.25 * torch.rand(n, 3, 1, 1, generator=rng) + ramp[:, None, None, :]
     return (ground + 0.03 * torch.randn(n, 1, SIDE, SIDE, generator=rng)).expand(n, 3, SIDE, SIDE)
 
