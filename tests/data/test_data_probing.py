@@ -82,9 +82,7 @@ def test_half_the_sentences_have_two_words_exchanged() -> None:
     written = {tuple(t.split()) for t in TEXTS["train"]}
     for text, label in found:
         words = text.split()
-        swaps = [
-            (*words[:i], words[i + 1], words[i], *words[i + 2 :]) for i in range(len(words) - 1)
-        ]
+        swaps = [(*words[:i], words[i + 1], words[i], *words[i + 2 :]) for i in range(len(words) - 1)]
         assert (tuple(words) in written) == (label == "as written")
         assert label == "as written" or written & set(swaps)
         assert words[0][0].isupper()

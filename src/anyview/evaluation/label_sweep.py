@@ -28,7 +28,7 @@ class Sweep:
 
     @property
     def utility(self) -> UtilityStudy:
-        return UtilityStudy(self.labels, self.finetuned, self.scratch)
+        return UtilityStudy([float(n) for n in self.labels], self.finetuned, self.scratch)
 
 
 def label_sweep(

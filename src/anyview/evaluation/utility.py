@@ -10,6 +10,8 @@ from sklearn.isotonic import IsotonicRegression
 from anyview.errors import InputError
 from anyview.register import system
 
+ROUNDING = 1e-12  #: accuracies that differ by less are equal
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -91,10 +93,11 @@ class UtilityStudy:
         return log_n, smooth[0], smooth[1]
 
     def _inverse(self, n: float, value: float, log_n: np.ndarray, curve: np.ndarray) -> Saved:
-        if value > curve[-1]:
+        if value > curve[-1] + ROUNDING:
             return Saved(n, float(self.labels[-1]), 1)
-        if value < curve[0]:
+        if value < curve[0] - ROUNDING:
             return Saved(n, float(self.labels[0]), -1)
+        value = float(np.clip(value, curve[0], curve[-1]))
         # where the curve is flat many budgets give this accuracy, and the nearest to n is taken
         first = int(np.searchsorted(curve, value, side="left"))
         last = int(np.searchsorted(curve, value, side="right")) - 1

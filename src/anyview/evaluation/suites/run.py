@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,20 +23,6 @@ from anyview.training.plan import make_plan
 from anyview.training.run import Interrupted, finish
 
 
-class Entrant(Protocol):
-    """What is judged."""
-
-    name: str
-
-    def settings(self) -> dict[str, Any]:
-        """All that its figures depend on, in JSON's types."""
-        ...
-
-    def enter(self, task: Task, kind: str, seed: int, folder: Path) -> tuple[Model, Dataset]:
-        """The model for a task and the samples it is judged on."""
-        ...
-
-
 @dataclass
 class Ready:
     """An encoder that was trained before; it reads every task as it reads its own data."""
@@ -46,9 +32,11 @@ class Ready:
     _open: dict[tuple[str, str | None], Dataset] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
+        """All that its figures depend on, in JSON's types."""
         return {"encoder": self.name, "weights": fingerprint(self.model.encoder)}
 
     def enter(self, task: Task, kind: str, seed: int, folder: Path) -> tuple[Model, Dataset]:
+        """The model for a task and the samples it is judged on."""
         if (task.data, task.label) not in self._open:
             self._open.clear()  # seeds of one task follow each other; no more than one set is held
             self._open[task.data, task.label] = task.open(kind, self.model.spec)
@@ -72,6 +60,9 @@ class Method:
         dataset = task.open(kind)
         plan = make_plan(self.name, dataset, options=options, seed=seed)
         return finish(plan, folder, console=self.console), task.drawn(dataset, seed)
+
+
+Entrant = Ready | Method  #: what is judged
 
 
 def entrant(
