@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anyview._version import __version__
 
 if TYPE_CHECKING:
-    from anyview.api import compare, embed, evaluate, load, pretrain, resume
+    from anyview.api import compare, embed, evaluate, load, pretrain, resume, suite
     from anyview.data import open
     from anyview.errors import InputError, RunError
     from anyview.register import systems
@@ -31,6 +31,7 @@ __all__ = [
     "open",
     "pretrain",
     "resume",
+    "suite",
     "systems",
 ]
 
@@ -41,6 +42,7 @@ _HOMES = {
     "embed": "anyview.api",
     "evaluate": "anyview.api",
     "compare": "anyview.api",
+    "suite": "anyview.api",
     "open": "anyview.data",
     "systems": "anyview.register",
     "Model": "anyview.training.model",

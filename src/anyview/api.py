@@ -1,4 +1,4 @@
-"""The few public functions: pretrain, resume, load, embed, evaluate, compare.
+"""The few public functions: pretrain, resume, load, embed, evaluate, compare, suite.
 
 Lightning takes seconds to import; only what trains waits for it.
 """
@@ -12,9 +12,13 @@ from rich.console import Console
 
 from anyview.errors import InputError, RunError, printable
 from anyview.evaluation.contest import Contest, begin, make_contest, run_contest
+from anyview.evaluation.kept import claim, first_free
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import evaluate as _evaluate
 from anyview.evaluation.standing import Standing, standing
+from anyview.evaluation.suites import suite_named
+from anyview.evaluation.suites.run import check, entrant, run_suite, settings
+from anyview.evaluation.suites.score import Score
 from anyview.evaluation.verdict import verdict
 from anyview.files import parse_json, write_json, write_text
 from anyview.modalities import modality as modality_of
@@ -23,7 +27,7 @@ from anyview.report.html import write_report
 from anyview.training.elsewhere import from_elsewhere, named
 from anyview.training.folder import new_run_folder, read_config, read_spec, slug
 from anyview.training.model import Model
-from anyview.training.plan import make_plan, plan_from_config
+from anyview.training.plan import make_plan, method_class, plan_from_config
 
 
 def pretrain(
@@ -223,16 +227,7 @@ def contest_folder(contest: Contest, out: str | Path | None = None) -> Path:
     if out is not None:
         begin(contest, Path(out))
         return Path(out)
-    stem, n = Path("runs") / f"compare-{slug(contest.dataset.name)}", 1
-    while True:
-        folder = stem if n == 1 else stem.with_name(f"{stem.name}-{n}")
-        try:
-            begin(contest, folder)
-            return folder
-        except InputError:
-            if not folder.exists():
-                raise
-        n += 1
+    return first_free(Path("runs") / f"compare-{slug(contest.dataset.name)}", lambda f: begin(contest, f))
 
 
 def run_comparison(contest: Contest, folder: Path, *, console: Console, command: str = "") -> Standing:
@@ -260,6 +255,66 @@ def run_comparison(contest: Contest, folder: Path, *, console: Console, command:
     if table is None:
         raise RunError(f"every run failed; the reasons stand in {folder}/*/seed-*/failed.txt")
     return table
+
+
+def suite(
+    name: str,
+    encoder: Model | str | Path,
+    *,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    weights: str | None = None,
+    size: int | None = None,
+    seeds: int = 1,
+    protocol: str | None = None,
+    out: str | Path | None = None,
+    quiet: bool = False,
+    command: str = "",
+) -> Score:
+    """Judges an encoder on all tasks of a suite, beside the same encoder untrained and raw features.
+
+    Every task that is done is kept in the folder, so the same call goes on after an interruption.
+
+    Args:
+        name: of ``anyview.evaluation.suites``: visual, sentences, speech, series, graphs or tables.
+        encoder: as for ``load``; where the suite pretrains an encoder a set (series, graphs, tables) also the name of
+            a method.
+        epochs: passes of such a method over each set; or
+        minutes: wall-clock time of each of its runs.
+        weights, size: of encoders made elsewhere, as for ``load``.
+        seeds: of drawn labels, untrained encoders and pretraining.
+        protocol: for tasks of classes, in place of ``linear``.
+        out: folder; None makes ``runs/suite-NAME-ENCODER``.
+        command: what goes on after an interruption, for its message.
+
+    Raises:
+        InputError: for anything that cannot work, such as an encoder of another modality.
+    """
+    whole, console = suite_named(name), Console(quiet=quiet)
+    check(whole, seeds, protocol)
+    called = encoder.encoder.config["name"] if isinstance(encoder, Model) else str(encoder)
+    taken: Model | str = str(encoder)
+    if isinstance(encoder, Model):
+        taken = encoder
+    elif not whole.learns or named(encoder) or Path(encoder).exists():
+        taken = load(encoder, whole.tasks[0].data if named(encoder) else None, weights=weights, size=size)
+    else:
+        method_class(called)
+    taking_part = entrant(whole, taken, called, epochs=epochs, minutes=minutes, console=console)
+    same = settings(whole, taking_part, protocol)
+
+    def begin_suite(folder: Path) -> None:
+        claim(folder, same, "suite_settings.json", "suite")
+
+    if out is None:
+        folder = first_free(Path("runs") / f"suite-{name}-{slug(called)}", begin_suite)
+    else:
+        begin_suite(folder := Path(out))
+
+    def say(text: str) -> None:
+        console.print(printable(text), highlight=False, soft_wrap=True, markup=False)
+
+    return run_suite(whole, taking_part, folder, seeds=seeds, protocol=protocol, say=say, command=command)
 
 
 def keep_evaluation(run: Path, results: Sequence[Result], said: str) -> Path:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestCentroid
 
 from anyview.errors import InputError
 from anyview.evaluation import episodes as module
@@ -75,3 +76,26 @@ def test_shots_and_queries_never_meet_and_small_classes_are_drawn_from_rightly()
         episodes(x, label, ways=3, shots=1, queries=1)
     with pytest.raises(InputError, match="two ways"):
         episodes(x, label, ways=1)
+
+
+def test_prototypes_are_scikit_learns_nearest_centroids(monkeypatch):
+    x, label = clusters(0.8)
+    seen = []
+    cdist = torch.cdist
+    monkeypatch.setattr(module.torch, "cdist", lambda a, b: seen.append((a, b)) or cdist(a, b))
+    found = episodes(x, label, ways=3, shots=4, queries=5, count=6, by="prototypes")
+    ((queries, means),) = seen
+    answer = torch.arange(3).repeat_interleave(5)
+    theirs = [NearestCentroid().fit(m, [0, 1, 2]).predict(q) for q, m in zip(queries, means)]
+    right = [float((torch.tensor(p) == answer).double().mean()) for p in theirs]
+    assert found.accuracy.tolist() == pytest.approx(right)
+    rows = {tuple(row) for row in x.double().tolist()}  # embeddings as they are, of no other length
+    assert {tuple(q) for q in queries.flatten(0, 1).tolist()} <= rows
+
+
+def test_the_interval_of_prototypes_shrinks_with_the_root_of_episodes():
+    x, label = clusters(0.8)
+    few, many = (episodes(x, label, count=n, by="prototypes").interval for n in (100, 1600))
+    assert few / many == pytest.approx(4, rel=0.3)
+    with pytest.raises(InputError, match='no classifier "prototype"; did you mean "prototypes"'):
+        episodes(x, label, by="prototype")

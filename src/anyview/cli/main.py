@@ -12,6 +12,7 @@ COMMANDS = {
     "resume": "go on with a run that was interrupted",
     "evaluate": "judge an encoder beside an untrained one and raw features",
     "compare": "pretrain several methods alike and see which one, how sure, at what cost",
+    "suite": "judge an encoder on many tasks by one published protocol",
     "select": "rank runs without labels, by what their embeddings look like",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",

@@ -1,4 +1,5 @@
-"""Datasets by name: those under $ANYVIEW_DATA, scikit-learn's digits, and a few from their public source."""
+"""Datasets by name: those under $ANYVIEW_DATA, scikit-learn's digits, a few from their public source, and some that are
+made when they are asked for."""
 
 import gzip
 import hashlib
@@ -10,13 +11,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anyview.data.found import look
+from anyview.data.images.scenes import TASKS as SCENES
+from anyview.data.images.scenes import scenes
 from anyview.data.parts import Arrays, Found, cache_folder
+from anyview.data.text.probing import TASKS as PROBING
 from anyview.errors import InputError, RunError, unknown
 
 #: how datasets on the Hugging Face Hub are called
@@ -98,7 +103,13 @@ def fashion_mnist(remotes: Sequence[Remote] = FASHION_MNIST) -> Found:
     return Found("fashion_mnist", {"train": train, "test": test})
 
 
-NAMED: dict[str, Callable[[], Found]] = {"digits": digits, "cifar10": cifar10, "fashion_mnist": fashion_mnist}
+NAMED: dict[str, Callable[[], Found]] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "fashion_mnist": fashion_mnist,
+    **{f"scenes-{task}": partial(scenes, task) for task in SCENES},
+    **{f"probing-{task}": partial(make, lambda name: named(name)) for task, make in PROBING.items()},
+}
 
 
 def is_name(name: str) -> bool:

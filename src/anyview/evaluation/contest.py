@@ -2,7 +2,6 @@
 its own; what is done is never done again."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +15,7 @@ from torch import Tensor
 from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, Interrupted, RunError
 from anyview.evaluation.features import Features, Split
+from anyview.evaluation.kept import claim
 from anyview.evaluation.protocols import judge
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import check_names, default_protocols, evaluate, open_splits
@@ -126,21 +126,7 @@ def begin(contest: Contest, folder: Path) -> None:
     Raises:
         InputError: when it holds something else.
     """
-    kept = folder / "contest.json"
-    if (before := read_json(kept)) is not None:
-        now = json.loads(json.dumps(contest.settings()))
-        for name in now:
-            if before.get(name) != now[name]:
-                raise InputError(
-                    f"{folder} holds a comparison with {name} {before.get(name)}, not {now[name]}; name another --out"
-                )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is no comparison; name another --out")
-    try:
-        write_json(kept, contest.settings())
-    except RunError as error:
-        raise InputError(f"cannot write to {folder}; name another folder with --out") from error
+    claim(folder, contest.settings(), "contest.json", "comparison")
 
 
 def run_contest(
@@ -186,25 +172,21 @@ def run_folder(folder: Path, method: str, seed: int) -> Path:
 def _one(contest: Contest, folder: Path, method: str, seed: int, console: Console | None) -> list[Result]:
     """One run from its plan, or from where it was, to its figures beside the baselines."""
     from anyview.training.looks import Looks
-    from anyview.training.run import train
+    from anyview.training.run import finish
 
     run = run_folder(folder, method, seed)
     plan = contest.plan(method, seed)
-    if (run / "encoder" / "config.json").is_file():
-        model = Model.load(run)
-    else:
-        begun = (run / "config.yaml").is_file()
-        if run.exists() and not begun:
-            shutil.rmtree(run)  # stopped before its first file was whole
-        run.mkdir(parents=True, exist_ok=True)
-        beside = []
+
+    def watched() -> list[Looks]:
         first = Model(plan.method.encoder, plan.modality, plan.spec)
-        if Watch.possible(plan.dataset, first):
-            watch = Watch(plan)
-            beside = [Looks(run / "quality.json", watch)]
-            if not (folder / "levels.json").is_file():
-                write_json(folder / "levels.json", {"protocol": watch.protocol} | watch.levels(first, seed))
-        model = train(plan, run, console=console, resume=begun, beside=beside)
+        if not Watch.possible(plan.dataset, first):
+            return []
+        watch = Watch(plan)
+        if not (folder / "levels.json").is_file():
+            write_json(folder / "levels.json", {"protocol": watch.protocol} | watch.levels(first, seed))
+        return [Looks(run / "quality.json", watch)]
+
+    model = finish(plan, run, console=console, beside=watched)
     kept = Baselines(folder / "baselines.json", seed, model.encoder.config)
     found = evaluate(
         model, contest.dataset, protocols=contest.protocols, seed=seed, beside=kept.missing(BASELINES)

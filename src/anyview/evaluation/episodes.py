@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyview.errors import InputError
+from anyview.errors import InputError, unknown
 from anyview.evaluation.logistic import SoftmaxRegression
 
 C = 1.0
@@ -40,19 +40,25 @@ def episodes(
     queries: int = 15,
     count: int = 3000,
     seed: int = 0,
+    by: str = "logistic",
 ) -> Episodes:
-    """Logistic regression on ``shots`` samples of each of ``ways`` classes, judged on ``queries`` others of each.
+    """A classifier of ``shots`` samples of each of ``ways`` classes, judged on ``queries`` others of each.
 
-    As in Lu et al. 2022 (arXiv:2207.09176, section 4): embeddings of unit length, scikit-learn's C of 1, which is
-    fixed. Classes and samples are drawn anew in each of ``count`` episodes, the same for every representation.
+    ``logistic``: logistic regression on embeddings of unit length with scikit-learn's C of 1, which is fixed (Lu et
+    al. 2022, arXiv:2207.09176, section 4). ``prototypes``: the nearest class mean by squared distance, embeddings as
+    they are (Snell et al. 2017, arXiv:1703.05175; Ericsson et al. 2021, arXiv:2011.13377, with 600 episodes). Classes
+    and samples are drawn anew in each of ``count`` episodes, the same for every representation.
 
     Args:
         x: embeddings of classes that were not trained on.
         label: their classes.
+        by: ``logistic`` or ``prototypes``.
 
     Raises:
-        InputError: when there are fewer classes, or fewer samples of one, than an episode takes.
+        InputError: for another classifier, or when there are fewer classes, or samples of one, than an episode takes.
     """
+    if by not in ("logistic", "prototypes"):
+        raise unknown("classifier", by, ("logistic", "prototypes"))
     if min(ways, shots, queries, count) < 1 or ways < 2 or count < 2:
         raise InputError(
             f"episodes have two ways or more, and at least one shot and query; not {ways}, {shots}, {queries} "
@@ -65,7 +71,7 @@ def episodes(
             f"an episode takes {each} samples of {ways} classes; these data have {len(classes)} classes, the "
             f"smallest of {int(sizes.min())}"
         )
-    u = F.normalize(x.double(), dim=1)
+    u = F.normalize(x.double(), dim=1) if by == "logistic" else x.double()
     members = torch.full((len(classes), int(sizes.max())), -1)
     for c, size in enumerate(sizes.tolist()):
         members[c, :size] = (number.cpu() == c).nonzero()[:, 0]
@@ -79,6 +85,10 @@ def episodes(
         draw = torch.rand(held.shape, generator=generator).masked_fill_(held < 0, -1)
         picked = held.gather(2, draw.topk(each, dim=2).indices).to(x.device)
         train, test = (part.flatten(1) for part in (picked[..., :shots], picked[..., shots:]))
+        if by == "prototypes":
+            means = u[picked[..., :shots]].mean(2)
+            found.append((torch.cdist(u[test], means).argmin(2) == answer).double().mean(1))
+            continue
         known = torch.arange(ways, device=x.device).repeat_interleave(shots).expand(n, -1)
         layer = SoftmaxRegression(u[train], known, ways).fit(1 / (C * train.shape[1]))
         scores = torch.baddbmm(layer.bias[:, None], u[test].to(layer.weight), layer.weight)

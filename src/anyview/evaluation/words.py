@@ -34,6 +34,9 @@ WORDS = {
     "worst": Words("worst class, linear", "in the worst class of a linear layer"),
     "pair-classification": Words("same or different, {metric}", "in telling the same from different pairs"),
     "finetune": Words("all weights trained", "when all weights are trained"),
+    "finetune-plain": Words(
+        "all weights, unchanged views", "when all weights are trained on samples as they are"
+    ),
     "layers": Words("all layers, weighted", "with a linear layer on all layers"),
     "robustness": Words("linear, under {rest}", "in a linear layer under {rest}"),
     "sts": Words("similarity of pairs", "in similarity of pairs"),

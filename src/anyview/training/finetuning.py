@@ -23,10 +23,11 @@ CHOICES = ((0.75, 1.0), (0.75, 0.25), (1.0, 1.0))
 
 
 def finetune(
-    model: Model, train: Source, validation: Source, test: Source, *, seed: int = 0
+    model: Model, train: Source, validation: Source, test: Source, *, seed: int = 0, views: str = "tokens"
 ) -> Float[Tensor, "test *classes"]:
-    """Trains a copy of the model's encoder and a linear head on the labels of ``train`` for ``STEPS``, on the views
-    of the modality's mildest pipeline, once for each of ``CHOICES``; the one that does best on validation answers.
+    """Trains a copy of the model's encoder and a linear head on the labels of ``train`` for ``STEPS``, on views (by
+    default those of the modality's mildest pipeline), once for each of ``CHOICES``; the one that does best on
+    validation answers.
 
     A layer trains at ``decay^(layers above it)`` of the rate of the head (BEiT, arXiv:2106.08254, appendix H).
 
@@ -41,7 +42,8 @@ def finetune(
     def trained(decay: float, rate: float) -> torch.nn.Module:
         encoder = copy.deepcopy(model.encoder)
         options = OptimizerOptions(lr=rate * LR["adamw"])
-        return fit(model, train, STEPS, seed, device, encoder, options, slowed(encoder, layers, decay))
+        share = slowed(encoder, layers, decay)
+        return fit(model, train, STEPS, seed, device, encoder, options, share, views)
 
     network = choose(model, (trained(*choice) for choice in CHOICES), validation, device)
     return scores(model, network, test, device)

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,30 @@ def train(
     except RunError as error:
         good = f" Last good checkpoint: step {step:,}." if (step := _saved_step(run)) is not None else ""
         raise RunError(f"{error}.{good} Continue with: anyview resume {run}") from error
+
+
+def finish(
+    plan: Plan,
+    run: Path,
+    *,
+    console: Console | None = None,
+    beside: Callable[[], Sequence[pl.Callback]] = tuple,
+) -> Model:
+    """The encoder of a run folder: loaded where it is complete, else trained on from where it was.
+
+    Args:
+        beside: asked only where something is trained.
+
+    Raises:
+        RunError, InputError, Interrupted: as ``train``.
+    """
+    if (run / "encoder" / "config.json").is_file():
+        return Model.load(run)
+    begun = (run / "config.yaml").is_file()
+    if run.exists() and not begun:
+        shutil.rmtree(run)  # stopped before its first file was whole
+    run.mkdir(parents=True, exist_ok=True)
+    return train(plan, run, console=console, resume=begun, beside=beside())
 
 
 def _train(

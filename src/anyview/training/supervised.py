@@ -80,6 +80,7 @@ def fit(
     encoder: Encoder | None = None,
     options: OptimizerOptions | None = None,
     share: Callable[[Tensor], float] | None = None,
+    views: str = "tokens",
 ) -> nn.Module:
     """Encoder and linear head, trained together on the labels of ``train`` for ``steps``; in eval mode.
 
@@ -87,6 +88,7 @@ def fit(
         encoder: the weights to start from, which it changes; fresh ones of the model's encoder when None.
         options: of the optimiser; the usual ones when None.
         share: of the rate, for each parameter (:func:`anyview.training.optim.build_optimizer`).
+        views: what it is trained on, as methods name their needs; ``one_view`` is the samples as they are.
     """
     assert train.label is not None
     seed_step(seed, 0)
@@ -100,7 +102,7 @@ def fit(
     batch_size = min(128, default_batch_size(len(train)))
     options = options or OptimizerOptions()
     optimizer = build_optimizer(network, options, batch_size, share)
-    views = model.modality.views["tokens"](model.spec)
+    views_of = model.modality.views_for(views)(model.spec)
     loader = iter(Loader(train, batch_size, seed=seed))
     network.train()
     for step in range(steps):
@@ -108,7 +110,7 @@ def fit(
             group["lr"] = group["peak"] * lr_factor(step / steps, options.warmup)
         batch = next(loader).to(device)
         seed_step(seed, step)
-        view = views(batch)[0]
+        view = views_of(batch)[0]
         assert batch.label is not None
         with autocast(precision, device):
             answer = network(view.x).float()

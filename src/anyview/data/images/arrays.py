@@ -69,6 +69,18 @@ def as_uint8(arrays: dict[str, Array]) -> dict[str, Pixels]:
     return out
 
 
+def in_channels(
+    x: UInt8[Tensor, "samples given height width"], channels: int
+) -> UInt8[Tensor, "samples wanted height width"]:
+    """Gray or colour as asked for: luma by ITU-R 601, as Pillow computes it, or the gray three times."""
+    if x.shape[1] == channels:
+        return x
+    if channels == 3:
+        return x.expand(-1, 3, -1, -1).contiguous()
+    red, green, blue = x.int().unbind(1)
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).to(torch.uint8)[:, None]
+
+
 def _factor(arrays: dict[str, Array]) -> float | None:
     """What values are multiplied by to run from 0 to 255; None when they are bytes already."""
     kinds = {str(x.dtype).removeprefix("torch.") for x in arrays.values()}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anyview.data.images.arrays import as_uint8, looks_like_images
+from anyview.data.images.arrays import as_uint8, in_channels, looks_like_images
 from anyview.data.images.items import (
     Collected,
     Split,
@@ -115,6 +115,7 @@ def _read_arrays(found: Found, size: int | None, like: Spec | None) -> Dataset:
     note = ""
     if size is not None or like is not None:
         canvas, note = choose_canvas(headers, size, like)
+        images = {name: in_channels(x, canvas.channels) for name, x in images.items()}
         images = {name: _resize(x, canvas) for name, x in images.items()} if note else images
     spec: Spec = {}
     sources: dict[str, Source] = {

@@ -105,10 +105,9 @@ def as_bytes(array: np.ndarray) -> UInt8[Tensor, "depth height width"]:
         low, high = known.min(), known.max()
     if low == high:
         return torch.zeros(x.shape, dtype=torch.uint8)
-    low, high = float(low), float(high)
-    x = np.where(finite, x, low).clip(low, high)
-    half = high / 2 - low / 2  # the whole may overflow
-    return torch.from_numpy(((x / 2 - low / 2) / half * 255).round().astype(np.uint8))
+    low, high = float(low) / 2, float(high) / 2  # halves: their difference never overflows
+    half = np.where(finite, np.divide(x, 2), low).clip(low, high)
+    return torch.from_numpy(((half - low) / (high - low) * 255).round().astype(np.uint8))
 
 
 def choose_canvas(shapes: Sequence[Shape], size: int | None) -> tuple[Canvas, str]:

@@ -13,11 +13,15 @@ class FineTune(Protocol):
     """Accuracy of the encoder and a linear head, trained together on train; decay over layers and rate are chosen
     on validation (:func:`anyview.training.finetuning.finetune`). Raw features have no weights and no row.
 
+    Args:
+        views: what it is trained on, as methods name their needs.
+
     Raises:
         InputError: no encoder to train, or pairs.
     """
 
-    name = "finetune"
+    def __init__(self, name: str = "finetune", views: str = "tokens") -> None:
+        self.name, self.views = name, views
 
     def answer(self, case: Case) -> Int[Tensor, "samples"] | None:
         if case.model is None:
@@ -25,14 +29,16 @@ class FineTune(Protocol):
         train, validation = case.train.source, case.validation.source
         if train is None or validation is None or case.source is None:
             raise InputError(
-                "finetune trains on the samples themselves; give data, not vectors made elsewhere."
+                f"{self.name} trains on the samples themselves; give data, not vectors made elsewhere."
             )
         if case.model.pairs(train):
-            raise InputError("finetune needs single samples; these are pairs. Leave out finetune.")
-        return finetune(case.model, train, validation, case.source, seed=case.seed).argmax(1)
+            raise InputError(f"{self.name} needs single samples; these are pairs. Leave out {self.name}.")
+        return finetune(case.model, train, validation, case.source, seed=case.seed, views=self.views).argmax(
+            1
+        )
 
     def measure(self, answer: Int[Tensor, "samples"], label: Int[Tensor, "samples"], seed: int) -> Rows:
-        return {("finetune", "accuracy"): Figure.bootstrap(answer == label, seed)}
+        return {(self.name, "accuracy"): Figure.bootstrap(answer == label, seed)}
 
 
 PROTOCOL = FineTune()
