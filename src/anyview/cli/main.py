@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "judge an encoder beside an untrained one and raw features",
     "compare": "pretrain several methods alike and see which one, how sure, at what cost",
     "select": "rank runs without labels, by what their embeddings look like",
+    "health": "look for signs of collapse in the embeddings of any encoder",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",
     "demo": "the main job on a small built-in dataset, offline, in about two minutes",
