@@ -1,9 +1,9 @@
-"""The few public functions: pretrain, resume, load, embed, evaluate, compare, suite.
+"""The few public functions: pretrain, resume, load, embed, evaluate, health, compare, suite.
 
 Lightning takes seconds to import; only what trains waits for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from rich.console import Console
 
 from anyview.errors import InputError, RunError, printable
 from anyview.evaluation.contest import Contest, begin, make_contest, run_contest
+from anyview.evaluation.health import Condition
+from anyview.evaluation.health import health as _health
 from anyview.evaluation.kept import claim, first_free
 from anyview.evaluation.result import Result
 from anyview.evaluation.run import evaluate as _evaluate
@@ -28,6 +30,8 @@ from anyview.training.elsewhere import from_elsewhere, named
 from anyview.training.folder import new_run_folder, read_config, read_spec, slug
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, method_class, plan_from_config
+
+Encodes = Model | str | Path | Callable[..., Any]  #: a model, or what ``load`` takes
 
 
 def pretrain(
@@ -116,29 +120,39 @@ def resume(run: str | Path, data: Any = None, *, console: Console | None = None)
 
 
 def load(
-    path: str | Path,
+    path: str | Path | Callable[..., Any],
     data: Any = None,
     *,
     weights: str | None = None,
     size: int | None = None,
+    normalise: str | None = None,
+    id: str | None = None,
     seed: int = 0,
 ) -> Model:
     """Loads the encoder of a run folder, or a folder that ``model.save`` wrote; or one that was made elsewhere.
 
     Args:
-        path: a folder; or ``timm:resnet18``, or ``hf:FOLDER`` for what transformers or sentence-transformers saved.
+        path: a folder; or ``timm:resnet18``; ``hf:FOLDER`` for what transformers saved, ``st:FOLDER`` (or an installed
+            package) for sentence-transformers; a file of TorchScript (``.pt``) or ONNX; vectors in a ``.parquet`` or
+            ``.npy`` file; or a function.
         data: of encoders made elsewhere: what they are to read, where they do not say it themselves.
         weights: of encoders that come without: a safetensors file, ``published`` (a download) or ``random``.
         size: of those: side in pixels at which images are read.
+        normalise: of files and functions: how pixels are given to them, ``imagenet``, ``half``, ``none`` or ``data``.
+        id: of vectors: the column that they and the data have, by which they are joined; None takes the order.
         seed: of random weights.
 
     Raises:
         InputError: when there is no encoder, or it does not fit its configuration, weights or data.
     """
     if named(path):
-        return from_elsewhere(str(path), data, weights=weights, size=size, seed=seed)
-    if weights is not None or size is not None:
-        raise InputError(f"{path} has its weights and size in its folder; leave out weights and size")
+        options = {"weights": weights, "size": size, "normalise": normalise, "id": id}
+        return from_elsewhere(path, data, seed=seed, **options)
+    if any(option is not None for option in (weights, size, normalise, id)):
+        raise InputError(
+            f"{path} has its weights and size in its folder; leave out weights, size, normalise and id"
+        )
+    assert not callable(path)  # which is named
     if not Path(path).exists():
         raise InputError(
             f"no run folder {path}; give a folder with an encoder, or one of another library, such as timm:resnet18"
@@ -146,18 +160,20 @@ def load(
     return Model.load(path)
 
 
-def embed(model: Model | str | Path, data: Any, *, split: str | None = None, **options: Any) -> np.ndarray:
-    """Embeddings of all samples in order, float32 ``(samples, dim)``; see ``Model.embed``."""
-    return _model(model).embed(data, split=split, **options)
+def embed(model: Encodes, data: Any, *, split: str | None = None, **options: Any) -> np.ndarray:
+    """Embeddings of all samples in order, float32 ``(samples, dim)``; see ``Model.embed``, and ``load`` for what may be
+    named in place of a model."""
+    return _model(model, data).embed(data, split=split, **options)
 
 
 def evaluate(
-    model: Model | str | Path,
+    model: Encodes,
     train: Any,
     test: Any = None,
     *,
     protocols: Sequence[str] | None = None,
     label: str | None = None,
+    groups: str | None = None,
     supervised: bool = False,
     seed: int = 0,
 ) -> list[Result]:
@@ -166,8 +182,21 @@ def evaluate(
     Fits on train, chooses on validation, reads test once; see ``anyview.evaluation.run.evaluate``.
     """
     return _evaluate(
-        _model(model), train, test, protocols=protocols, label=label, supervised=supervised, seed=seed
+        _model(model, train),
+        train,
+        test,
+        protocols=protocols,
+        label=label,
+        groups=groups,
+        supervised=supervised,
+        seed=seed,
     )
+
+
+def health(model: Encodes, data: Any, *, split: str | None = None, seed: int = 0) -> Condition:
+    """Whether an encoder has collapsed, by its embeddings of some data, without labels; see
+    ``anyview.evaluation.health.health``."""
+    return _health(_model(model, data), data, split=split, seed=seed)
 
 
 def compare(
@@ -265,6 +294,7 @@ def suite(
     minutes: float | None = None,
     weights: str | None = None,
     size: int | None = None,
+    normalise: str | None = None,
     seeds: int = 1,
     protocol: str | None = None,
     out: str | Path | None = None,
@@ -281,7 +311,7 @@ def suite(
             a method.
         epochs: passes of such a method over each set; or
         minutes: wall-clock time of each of its runs.
-        weights, size: of encoders made elsewhere, as for ``load``.
+        weights, size, normalise: of encoders made elsewhere, as for ``load``.
         seeds: of drawn labels, untrained encoders and pretraining.
         protocol: for tasks of classes, in place of ``linear``.
         out: folder; None makes ``runs/suite-NAME-ENCODER``.
@@ -297,7 +327,8 @@ def suite(
     if isinstance(encoder, Model):
         taken = encoder
     elif not whole.learns or named(encoder) or Path(encoder).exists():
-        taken = load(encoder, whole.tasks[0].data if named(encoder) else None, weights=weights, size=size)
+        data = whole.tasks[0].data if named(encoder) else None
+        taken = load(encoder, data, weights=weights, size=size, normalise=normalise)
     else:
         method_class(called)
     taking_part = entrant(whole, taken, called, epochs=epochs, minutes=minutes, console=console)
@@ -338,5 +369,5 @@ def read_health(run: Path | None) -> dict[str, Any] | None:
     return found
 
 
-def _model(model: Model | str | Path) -> Model:
-    return model if isinstance(model, Model) else load(model)
+def _model(model: Encodes, data: Any) -> Model:
+    return model if isinstance(model, Model) else load(model, data)

@@ -129,3 +129,16 @@ def test_every_metric_in_its_own_unit_and_direction():
     assert last == (
         "R² on test in %; RMSE on test, Spearman on test, median rank on test; ± sampling error of test"
     )
+
+
+def test_the_interval_stands_behind_the_figures_where_there_is_room():
+    wide = [Result("knn", "accuracy", "test", {"pretrained": Figure(0.8, 0.02, 200, 0.761, 0.8389)})]
+    wide.append(Result("regression", "rmse", "test", {"pretrained": Figure(0.5, 0.02, 200, 0.4612, 0.5433)}))
+    text = printed(wide)
+    assert "80.0 ± 2.0    76.1 to 83.9" in text
+    assert "0.500 ± 0.020  0.461 to 0.543" in text
+    assert "95 %: interval of simclr" in text
+    assert "76.1 to 83.9" not in printed(wide, terminal=True, width=40)
+    assert "| **" not in results_markdown(wide)
+    assert "| 80.0 ± 2.0 | 76.1 to 83.9 |" in results_markdown(wide)
+    assert "95 %" not in printed(RESULTS)  # which have none

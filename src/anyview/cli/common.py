@@ -51,14 +51,6 @@ def setting(pair: str) -> tuple[str, Any]:
     return section + dot + option.replace("-", "_"), parse_text(value)
 
 
-def elsewhere_options(p: Parser) -> None:
-    """What must be said of an encoder that was made elsewhere."""
-    p.add_argument("--weights", help="of timm:NAME: a safetensors file, published (a download) or random")
-    p.add_argument(
-        "--size", type=int, help="of timm:NAME: side in pixels (default: as its weights were trained)"
-    )
-
-
 def console(json: bool = False) -> Console:
     """Standard output, or standard error where standard output carries JSON."""
     return Console(stderr=json, highlight=False, soft_wrap=True)

@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-from anyview.api import load
-from anyview.cli.common import Parser, console, elsewhere_options, say_lines
+from anyview.cli.common import Parser, console, say_lines
+from anyview.cli.encoder import ENCODER, elsewhere_options, load_encoder
 from anyview.errors import InputError
 from anyview.training.vectors import FORMATS, write_vectors
 
 
 def run(args: list[str]) -> int:
     p = Parser("embed", "Write the embeddings of all samples, in order.")
-    p.add_argument("run", help="a run folder, a saved encoder, timm:NAME or hf:FOLDER")
+    p.add_argument("run", help=ENCODER)
     p.add_argument("data", help="a folder, a file, or a named dataset")
     p.add_argument(
         "--out",
@@ -31,7 +31,7 @@ def run(args: list[str]) -> int:
         raise InputError(f"no folder {path.parent} for --out; make it first")
     if not os.access(path.parent, os.W_OK) or path.is_dir():
         raise InputError(f"cannot write {path}; name another --out")
-    model = load(found.run, found.data, weights=found.weights, size=found.size)
+    model = load_encoder(found)
     opened = model.open_all(found.data)
     sources = {found.split: opened.split(found.split)} if found.split else opened.splits
     out, how = console(), {k: getattr(found, k) for k in ("batch_size", "device", "precision")}

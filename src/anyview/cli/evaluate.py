@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from anyview.api import keep_evaluation, load, read_health
-from anyview.cli.common import Parser, console, elsewhere_options, say_lines
+from anyview.api import keep_evaluation, read_health
+from anyview.cli.common import Parser, console, say_lines
+from anyview.cli.encoder import ENCODER, elsewhere_options, load_encoder
 from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import evaluate
 from anyview.evaluation.verdict import verdict
@@ -14,7 +15,7 @@ from anyview.training.folder import read_config
 
 def run(args: list[str]) -> int:
     p = Parser("evaluate", "Judge an encoder beside the same encoder untrained and the raw features.")
-    p.add_argument("run", help="a run folder, a saved encoder, timm:NAME or hf:FOLDER")
+    p.add_argument("run", help=ENCODER)
     p.add_argument("data", help="labelled data or pairs with a test split, else a fifth is held out as one")
     p.add_argument("--test", help="labelled test data, when DATA has none")
     p.add_argument(
@@ -25,13 +26,16 @@ def run(args: list[str]) -> int:
     )
     p.add_argument("--label", help="column with labels")
     p.add_argument(
+        "--groups", metavar="COLUMN", help="column whose values part test: figures of each, and the worst"
+    )
+    p.add_argument(
         "--supervised", action="store_true", help="also train the encoder from scratch with the labels"
     )
     p.add_argument("--seed", type=int, default=0, help="of draws and held-out samples (default 0)")
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
     elsewhere_options(p)
     found = p.parse_all(args)
-    model = load(found.run, found.data, weights=found.weights, size=found.size)
+    model = load_encoder(found)
     out = console(found.json)
 
     with out.status("reading") as status:
@@ -41,6 +45,7 @@ def run(args: list[str]) -> int:
             found.test,
             protocols=found.protocol,
             label=found.label,
+            groups=found.groups,
             supervised=found.supervised,
             seed=found.seed,
             say=status.update,

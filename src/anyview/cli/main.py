@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "pretrain several methods alike and see which one, how sure, at what cost",
     "suite": "judge an encoder on many tasks by one published protocol",
     "select": "rank runs without labels, by what their embeddings look like",
+    "health": "look for signs of collapse in the embeddings of any encoder",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",
     "demo": "the main job on a small built-in dataset, offline, in about two minutes",

@@ -4,7 +4,8 @@ import json
 import shlex
 
 from anyview.api import suite
-from anyview.cli.common import Parser, console, elsewhere_options, say_lines
+from anyview.cli.common import Parser, console, say_lines
+from anyview.cli.encoder import elsewhere_options
 from anyview.evaluation.suites import SUITES, suite_named
 from anyview.evaluation.suites.score import KEPT
 from anyview.modalities import modality
@@ -29,7 +30,7 @@ def run(args: list[str]) -> int:
     p.add_argument("--seeds", type=int, default=1, help="of drawn labels and untrained encoders (default 1)")
     p.add_argument("--out", help="folder (default runs/suite-NAME-ENCODER); what is done is not done again")
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
-    elsewhere_options(p)
+    elsewhere_options(p, ("weights", "size", "normalise"))
     found = p.parse_all(args)
     out, chosen = console(found.json), suite_named(found.name)
     say_lines(
@@ -49,6 +50,7 @@ def run(args: list[str]) -> int:
         minutes=found.minutes,
         weights=found.weights,
         size=found.size,
+        normalise=found.normalise,
         seeds=found.seeds,
         protocol=found.protocol,
         out=found.out,

@@ -9,7 +9,7 @@ from anyview.data.named import HUB_NAME, NAMED, hub, is_name, named
 from anyview.data.parts import Found
 from anyview.data.readers import readers
 from anyview.data.readers.base import Reader, none_readable
-from anyview.data.source import Dataset
+from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, unknown
 
 
@@ -52,6 +52,24 @@ def open(
     if split not in dataset.splits:
         raise unknown("split", split, dataset.splits, f"in {found.name}")
     return _only(dataset, split)
+
+
+def open_column(data: Any, column: str, dataset: Dataset) -> dict[str, Source]:
+    """The samples of ``dataset``, which was opened from ``data``, with what stands in another column as their label.
+
+    Raises:
+        InputError: when there is no such column, or ``data`` is no table that could be read again.
+    """
+    if isinstance(data, Dataset):
+        raise InputError(
+            f'{data.name} is open already, so no column "{column}" can be read; give its file or table'
+        )
+    again = open(data, modality=dataset.modality, label=column).splits  # a table may have been read by it
+    if {name: len(split) for name, split in again.items()} != {n: len(s) for n, s in dataset.splits.items()}:
+        raise InputError(
+            f'the column "{column}" of {dataset.name} is not of the same samples; look at its files'
+        )
+    return again
 
 
 def _only(dataset: Dataset, split: str | None) -> Dataset:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from anyview.data.batch import Batch, Payload, payload_len, payload_map
@@ -19,6 +19,10 @@ from anyview.files import write_text
 
 Spec = dict[str, Any]
 
+#: class of a pixel that has none
+NO_CLASS = 255
+#: what stands beside each sample for evaluation alone
+BESIDE = ("label", "segmentation", "group")
 #: so many unreadable samples one after the other mean that the place is gone, not that a sample is broken
 GIVE_UP_AFTER = 100
 
@@ -51,11 +55,20 @@ class Source:
         spec: what one sample looks like, in JSON's types; the same for all splits of a dataset.
         label: ``(samples,)`` int64 classes with -1 for unknown, float32 targets with NaN for unknown, or None.
         label_names: the class of each label, or None.
+        segmentation: ``(samples, rows, columns)`` uint8, the class of every pixel, ``NO_CLASS`` where it has none; or
+            None. Evaluation reads it here: no batch carries it.
+        segment_names: the classes of pixels, or None.
+        group: ``(samples,)`` int64, what else samples are told apart by in evaluation; or None.
+        group_names: what the groups are called, or None.
         in_memory: whether ``fetch`` is a mere copy, so that workers would only cost.
         skipped: what could not be read so far; shared by all splits of a dataset.
     """
 
     in_memory: bool
+    segmentation: UInt8[Tensor, "samples rows columns"] | None = None
+    segment_names: list[str] | None = None
+    group: Int[Tensor, "samples"] | None = None
+    group_names: list[str] | None = None
 
     def __init__(
         self,
@@ -88,7 +101,16 @@ class Source:
         """The samples at these places as a source of their own, numbered from 0. Nothing is copied."""
         part = copy.copy(self)
         part._rows = self._rows[index]
-        part.label = None if self.label is None else self.label[index]
+        for name in BESIDE:
+            value = getattr(self, name)
+            setattr(part, name, None if value is None else value[index])
+        return part
+
+    def hidden(self) -> "Source":
+        """The same samples without anything that says what they are."""
+        part = copy.copy(self)
+        for name in BESIDE:
+            setattr(part, name, None)
         return part
 
     def _batch(self, x: Payload, index: Int[Tensor, "batch"]) -> Batch:
@@ -271,6 +293,8 @@ class Dataset:
             known = torch.cat(labels)
             classes = len(known[known >= 0].unique())
             facts.append(f"{classes:,} class{'es' if classes != 1 else ''}")
+        elif (first := next(iter(self.splits.values()))).segmentation is not None:
+            facts.append(f"{len(first.segment_names or []) or 'several'} classes of pixels")
         else:
             facts.append("no labels")
         if self.skipped:

@@ -98,8 +98,13 @@ def save(encoder: Encoder, folder: str | Path, extra: dict[str, Any] | None = No
         extra: anything of JSON's types, kept in the config under ``anyview``.
 
     Raises:
+        InputError: for a network that cannot be built again here.
         RunError: when the files cannot be written; files that were there stay whole.
     """
+    if "input" not in encoder.config:
+        raise InputError(
+            f"{encoder.config['name']} was made elsewhere and is kept there; it cannot be saved here"
+        )
     config = {k: v for k, v in encoder.config.items() if k not in START}
     text = json.dumps(config | ({"anyview": extra} if extra else {}), indent=2) + "\n"
     write_weights(encoder, Path(folder) / WEIGHTS)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anyview.data.batch import Ragged
+from anyview.data.text.vocabulary import framed
 from anyview.encoders.base import Encoder, Tokens
 from anyview.encoders.lengths import by_length
 from anyview.encoders.token_encoder import POOLS, mean_valid
@@ -46,9 +47,8 @@ class TransformersEncoder(Encoder):
         super().__init__()
         if pool not in POOLS:
             raise unknown("pool", pool, POOLS)
-        self.pool, self.pad, self.mask = pool, input["pad"], input["mask"]
-        self.normalise = normalise
-        self.before, self.after = list(input["before"]), list(input["after"])
+        self.pool, self.mask, self.normalise = pool, input["mask"], normalise
+        self.frame = {key: input[key] for key in ("pad", "before", "after")}
         self.network = _network(architecture, weights)
         if hasattr(self.network, "pooler"):
             self.network.pooler = None  # a head of pretraining, not part of the hidden states
@@ -59,7 +59,7 @@ class TransformersEncoder(Encoder):
                 f"this model knows {config.vocab_size:,} tokens and the texts have {input['vocabulary']:,}; "
                 "encode them by its own tokenizer"
             )
-        room = self._room() - len(self.before) - len(self.after)
+        room = self._room() - len(self.frame["before"]) - len(self.frame["after"])
         if input["max_length"] > room:
             raise InputError(f"this model reads {room:,} tokens at most; cut the texts with --size {room}")
 
@@ -70,7 +70,7 @@ class TransformersEncoder(Encoder):
         return int(limit) - (0 if first is None else first + 1)  # RoBERTa counts from behind its padding
 
     def forward(self, x: Ragged) -> Float[Tensor, "batch dim"]:
-        numbers, valid = self._framed(x)
+        numbers, valid = framed(x, self.frame)
         hidden = by_length(lambda n, v: self._run(n, v)[-1], numbers, valid)
         pooled = hidden[:, 0] if self.pool == "cls" else mean_valid(hidden, valid)
         return F.normalize(pooled, dim=1) if self.normalise else pooled
@@ -93,8 +93,9 @@ class TransformersEncoder(Encoder):
             if masked == "drop":
                 raise InputError('models of transformers cannot drop masked tokens; take masked="replace"')
             x = Ragged(x.values.masked_fill(mask[inside], self.mask), x.length)
-        first, last = len(self.before), len(self.before) + coords.shape[1]
-        hidden = self._run(*self._framed(x))
+        first = len(self.frame["before"])
+        last = first + coords.shape[1]
+        hidden = self._run(*framed(x, self.frame))
         chosen = [hidden[i] for i in (layers if layers is not None else [self.depth])]
         outputs = [Tokens(y[:, first:last], coords, inside) for y in chosen]
         return outputs[0] if layers is None else outputs
@@ -106,18 +107,6 @@ class TransformersEncoder(Encoder):
                 input_ids=numbers, attention_mask=valid.long(), output_hidden_states=True
             ).hidden_states
         )
-
-    def _framed(self, x: Ragged) -> tuple[Tensor, Tensor]:
-        """``(numbers, valid)``, padded, with the tokens before and after every text."""
-        numbers, _ = x.padded(float(self.pad))
-        first, last = len(self.before), len(self.after)
-        out = numbers.new_full((len(x), first + numbers.shape[1] + last), self.pad)
-        out[:, :first] = numbers.new_tensor(self.before)
-        out[:, first : first + numbers.shape[1]] = numbers
-        for i, number in enumerate(self.after):
-            out.scatter_(1, (first + x.length + i)[:, None], number)
-        whole = first + x.length + last
-        return out, torch.arange(out.shape[1], device=out.device) < whole[:, None]
 
 
 def read_architecture(folder: str) -> dict[str, Any]:

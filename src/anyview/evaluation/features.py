@@ -1,6 +1,5 @@
 """One representation of a dataset, cut into the three splits of an evaluation."""
 
-import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +54,8 @@ class Features:
     Attributes:
         model: what embeds; None for raw features and vectors made elsewhere.
         embed: makes this representation of other samples; None for vectors made elsewhere.
+        maps: makes ``(samples, dim, rows, columns)`` of other samples, a vector of every part; None where that is
+            not known.
     """
 
     train: Split
@@ -62,6 +63,7 @@ class Features:
     test: Split
     model: Model | None = None
     embed: Callable[[Source], Tensor] | None = None
+    maps: Callable[[Source], Tensor] | None = None
 
     def splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
@@ -158,11 +160,7 @@ def _taken(split: Split, keep: Tensor) -> Source | None:
 
 def unlabelled(source: Source | None) -> Source | None:
     """The same samples without their labels."""
-    if source is None:
-        return None
-    part = copy.copy(source)
-    part.label = None
-    return part
+    return None if source is None else source.hidden()
 
 
 def standardiser(x: Float[Tensor, "samples features"]) -> Callable[[Tensor], Tensor]:

@@ -32,6 +32,7 @@ METRICS = {
     "nmi": Metric("NMI"),
     "ari": Metric("ARI"),
     "map": Metric("mAP"),
+    "miou": Metric("mIoU"),
     "ndcg@10": Metric("nDCG@10"),
     "ece": Metric("ECE", higher=False),
     "spearman": Metric("Spearman", percent=False),

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import anyview.data as data_room
+from anyview.data.open import open_column
 from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, unknown
 from anyview.evaluation import pairs
 from anyview.evaluation.features import Features, Split
+from anyview.evaluation.maps import feature_maps, pixel_maps
 from anyview.evaluation.protocols import PROTOCOLS, judge_each, judge_pairs
 from anyview.evaluation.protocols.auc import ranked
 from anyview.evaluation.protocols.base import PairCase
@@ -30,6 +31,7 @@ def evaluate(
     *,
     protocols: Sequence[str] | None = None,
     label: str | None = None,
+    groups: str | None = None,
     supervised: bool = False,
     beside: Sequence[str] = BASELINES,
     seed: int = 0,
@@ -48,6 +50,7 @@ def evaluate(
             ``retrieval`` for pairs without label, ``regression`` for single samples with fractions, and else
             those of the modality.
         label: name of the column with labels.
+        groups: name of a column whose values part the test samples; ``worst`` then gives figures of each group.
         supervised: also train the encoder from scratch with the labels.
         beside: what else is judged: ``untrained``, ``raw``, both or neither.
         seed: of draws, of the held-out samples, and of the untrained encoder.
@@ -57,8 +60,9 @@ def evaluate(
         InputError: when labels are missing or the data cannot be read as what the encoder was trained on.
     """
     check_names(protocols)
-    splits = open_splits(model, train, test, label=label, seed=seed)
-    protocols = list(dict.fromkeys(protocols or default_protocols(model, splits["test"])))
+    splits = open_splits(model, train, test, label=label, groups=groups, seed=seed)
+    chosen = protocols or default_protocols(model, splits["test"])
+    protocols = list(dict.fromkeys([*chosen, *(["worst"] if groups else [])]))
     paired = [name for name in protocols if PROTOCOLS[name].paired]
     fitted = [name for name in protocols if name not in paired]
     if fitted and "train" not in splits:
@@ -67,7 +71,7 @@ def evaluate(
         )
     say("embedding")
     models = {"pretrained": model}
-    if "untrained" in beside:
+    if "untrained" in beside and model.renewable:
         models["untrained"] = model.untrained(splits.get("train", splits["test"]), seed)
     raw = "raw" in beside
     rows: dict[str, list[Result]] = {}
@@ -104,6 +108,8 @@ def default_protocols(model: Model, test: Source) -> Sequence[str]:
         if test.label is None or fractions:
             return ["retrieval" if test.label is None else "sts"]
         return model.modality.protocols
+    if test.label is None and test.segmentation is not None:
+        return ["dense"]
     return ["regression"] if fractions else model.modality.protocols
 
 
@@ -131,6 +137,7 @@ def represent(models: dict[str, Model], splits: dict[str, Source], raw: bool = T
             **{n: Split(x[read[n]], kept[n].label, kept[n]) for n, x in parts.items()},
             model=models.get(name),
             embed=embeds[name],
+            maps=partial(feature_maps, models[name]) if name in models else partial(pixel_maps, model),
         )
         for name, parts in found.items()
     }
@@ -202,14 +209,36 @@ def measured(answer: Tensor, label: Tensor, protocols: Sequence[str], seed: int)
     return figures
 
 
+def grouped(data: Any, column: str, dataset: Dataset) -> Dataset:
+    """The same dataset, its samples in the groups that a column of ``data`` tells.
+
+    Raises:
+        InputError: when there is no such column, or it holds fractions.
+    """
+    for name, split in open_column(data, column, dataset).items():
+        if split.label is None or split.label.is_floating_point():
+            raise InputError(
+                f'the column "{column}" holds fractions, which are no groups; name another --groups'
+            )
+        dataset.splits[name].group, dataset.splits[name].group_names = split.label, split.label_names
+    return dataset
+
+
 def open_splits(
-    model: Model, train: Any, test: Any = None, *, label: str | None = None, seed: int = 0
+    model: Model,
+    train: Any,
+    test: Any = None,
+    *,
+    label: str | None = None,
+    groups: str | None = None,
+    seed: int = 0,
 ) -> dict[str, Source]:
     """The three splits of labelled data or of pairs, read as the model's training data was. Pairs that come as
     a test split alone stay that: there is nothing to fit on."""
 
     def read(data: Any) -> Dataset:
-        return data_room.open(data, modality=model.modality.name, label=label, like=model.spec)
+        dataset = model.open_all(data, label)
+        return dataset if groups is None else grouped(data, groups, dataset)
 
     dataset = read(train)
     if test is not None:
@@ -220,7 +249,7 @@ def open_splits(
         dataset = Dataset(dataset.name, dataset.modality, {"train": dataset.train, "test": split})
     paired = model.pairs(dataset.train)
     for name, split in dataset.splits.items():
-        if split.label is None and not paired:
+        if split.label is None and split.segmentation is None and not paired:
             raise InputError(
                 f"evaluate needs labels; {dataset.name} has none in {name}. "
                 "Name their column with --label, or put samples into a folder a class"

@@ -32,6 +32,9 @@ WORDS = {
     "similar": Words("similar samples, {metric}", "in finding similar samples"),
     "calibration": Words("linear, {metric}", "in calibration of a linear layer"),
     "worst": Words("worst class, linear", "in the worst class of a linear layer"),
+    "worst-group": Words("worst group, linear", "in the worst group of a linear layer"),
+    "mean-group": Words("mean of groups, linear", "in the mean over groups of a linear layer"),
+    "group": Words("group {rest}, linear", "in the group {rest} of a linear layer"),
     "pair-classification": Words("same or different, {metric}", "in telling the same from different pairs"),
     "finetune": Words("all weights trained", "when all weights are trained"),
     "finetune-plain": Words(
@@ -39,6 +42,7 @@ WORDS = {
     ),
     "layers": Words("all layers, weighted", "with a linear layer on all layers"),
     "robustness": Words("linear, under {rest}", "in a linear layer under {rest}"),
+    "dense": Words("every pixel, linear: {metric}", "in naming every pixel by a linear layer"),
     "sts": Words("similarity of pairs", "in similarity of pairs"),
     "zeroshot": Words("by names of classes", "by names of classes"),
     "retrieval": Words("{rest:→}, {metric}", "from {rest:to}"),

@@ -1,12 +1,13 @@
 """What a modality brings, so that no method ever asks which one it sees."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-from anyview.data.batch import Batch, Payload
+from anyview.data.batch import Batch, Payload, Ragged
 from anyview.data.source import Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
@@ -47,6 +48,18 @@ class Modality:
         """The spec that data must be read by for an encoder that was made elsewhere and brings its own, such as
         a vocabulary; None for those that follow the data."""
         return None
+
+    def given_to_functions(self, spec: Spec) -> tuple[Spec, Callable[[Payload], Any]]:
+        """For a function that somebody wrote: the spec by which data lose nothing, and what it is given for inputs."""
+        return spec, lambda x: x.unpack() if isinstance(x, Ragged) else x
+
+    def given_to_files(self, spec: Spec, folder: Path) -> tuple[Spec, Callable[[Payload], tuple[Any, ...]]]:
+        """For a network that lies in ``folder``: the spec by which data must be read, and what it is given for inputs.
+
+        Raises:
+            InputError: when something is missing beside it.
+        """
+        return spec, lambda x: (x,)
 
     def seen(self, spec: Spec, view_options: dict[str, Any]) -> Spec:
         """The spec of samples as views leave them and the encoder sees them."""

@@ -1,5 +1,6 @@
 """Text: sentences or documents as numbers of tokens; words by TF-IDF and SVD are what to beat."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from torch import Tensor
 from anyview.data.batch import Payload, Ragged
 from anyview.data.loader import batches
 from anyview.data.source import Source
-from anyview.data.text.vocabulary import check, decode, spec_of_file
+from anyview.data.text.vocabulary import check, decode, exact_spec, framed, spec_of_file
 from anyview.errors import InputError
 from anyview.modalities.base import Modality, Raw, Spec
 from anyview.views.text import check_text, multi_crop, multi_view, plain_view, two_views
 
+TOKENIZER = "tokenizer.json"
 RAW_DIM = 256  #: width of the raw features
 FITTED = 50_000  #: texts that raw features are fitted on, spread over train
 
@@ -37,7 +39,26 @@ class Text(Modality):
         folder = Path(name).expanduser()
         if not folder.is_dir():
             raise InputError(f"no folder {name}; give one that transformers or sentence-transformers saved")
-        return spec_of_file(folder / "tokenizer.json")
+        return spec_of_file(folder / TOKENIZER)
+
+    def given_to_functions(self, spec: Spec) -> tuple[Spec, Callable[[Payload], list[str]]]:
+        """The texts, letter by letter."""
+        exact = exact_spec()
+        return exact, lambda x: decode(x.to("cpu"), exact)
+
+    def given_to_files(
+        self, spec: Spec, folder: Path
+    ) -> tuple[Spec, Callable[[Payload], tuple[Tensor, Tensor]]]:
+        """Numbers of tokens, by the tokenizer beside the network, and which are valid, int64 both."""
+        if not (folder / TOKENIZER).is_file():
+            raise InputError(f"texts are read by a {TOKENIZER} beside the network; put it into {folder}/")
+        own = spec_of_file(folder / TOKENIZER)
+
+        def numbers(x: Payload) -> tuple[Tensor, Tensor]:
+            ids, valid = framed(x, own)
+            return ids, valid.long()
+
+        return own, numbers
 
     def input(self, spec: Spec) -> dict[str, Any]:
         return {key: spec[key] for key in ("vocabulary", "max_length", "pad", "mask", "before", "after")}

@@ -7,7 +7,7 @@ from anyview.evaluation.result import Result
 from anyview.report.charts import Dot, dots
 from anyview.report.parts import figure, missing
 from anyview.report.record import Record
-from anyview.report.tables import best, caption, columns, figures, note
+from anyview.report.tables import best, caption, columns, figures, interval, note
 
 
 def quality(record: Record, command: str) -> str:
@@ -63,7 +63,9 @@ def _table(results: Sequence[Result], heads: dict[str, str], raw: str) -> str:
         for name in heads:
             value, spread = figures(r, name)
             value = f"<b>{value}</b>" if name == winner else value
-            cells.append(f'<td>{value}<span class="pm">{spread and f"± {spread}"}</span></td>')
+            ends = interval(r, name) if name == "pretrained" else ""
+            told = f"<small>95 %: {ends}</small>" if ends else ""
+            cells.append(f'<td>{value}<span class="pm">{spread and f"± {spread}"}</span>{told}</td>')
         remark = f"<small>{escape(lost)}</small>" if lost else ""
         body.append(f'<tr><th scope="row">{escape(r.title)}{remark}</th>{"".join(cells)}</tr>')
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads.values())

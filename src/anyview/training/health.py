@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from anyview.data.batch import Batch, payload_shape
@@ -14,7 +15,7 @@ from anyview.objectives.alignment import alignment, uniformity
 from anyview.objectives.spectrum import alpha_req, participation_ratio, rankme
 from anyview.training.explosions import Explosions
 from anyview.training.step import seed_step
-from anyview.training.symptoms import Symptoms
+from anyview.training.symptoms import Symptoms, collapsed
 
 HELD = 512  #: samples watched
 PART = 128  #: of them through the networks at a time
@@ -85,20 +86,12 @@ class Health:
             torch.set_rng_state(state)
         if not all(torch.isfinite(x).all() for x in (*h, *([] if z is None else [z]))):
             return {}
-        n, dim = h[0].shape
         unit = [torch.nn.functional.normalize(x, dim=1) for x in h]
-        figures = {
-            "rank": float(rankme(h[0])),
-            "rank_of": float(min(n, dim)),
-            "std": _spread(h[0]),
-            "alignment": float(alignment(torch.stack(unit))),
-            "uniformity": float(uniformity(unit[0])),
-            "alpha": float(alpha_req(h[0])),
-        }
+        figures = figures_of(h[0]) | {"alignment": float(alignment(torch.stack(unit)))}
         if z is not None:
             figures |= {
                 "rank_z": float(rankme(z)),
-                "std_z": _spread(z),
+                "std_z": spread(z),
                 "dims_z": float(participation_ratio(z)),
                 "size_z": float(z.std(0).mean()),
             }
@@ -147,15 +140,7 @@ class Health:
         return text + (f". {hint}" if hint else "")
 
     def _looks_collapsed(self) -> bool:
-        """A point or a line, in the encoder's output or in what is compared: hardly any deviation, or fewer
-        than two directions in use, and clearly less than before training. (An untrained transformer may start
-        with little of either: its mean dominates. That is not a collapse.)"""
-        point = min(self.last["std"], self.last.get("std_z", math.inf)) < 1e-3
-        return point or any(
-            self.last[figure] < min(bound, 0.75 * self.first[figure])
-            for figure, bound in (("rank", 2.0), ("rank_z", 2.0), ("std", 0.1), ("std_z", 0.1))
-            if figure in self.last and figure in self.first
-        )
+        return collapsed(self.first, self.last)
 
     def verdict(self) -> str:
         """A sentence on the state at the end, and one on explosions where there were any."""
@@ -223,7 +208,18 @@ def _embed_part(
     return (method.encoder(a.x), method.encoder(b.x)), z
 
 
-def _spread(x: Tensor) -> float:
+def figures_of(x: Float[Tensor, "samples dim"]) -> dict[str, float]:
+    """What tells of one embedding whether it has collapsed."""
+    return {
+        "rank": float(rankme(x)),
+        "rank_of": float(min(x.shape)),
+        "std": spread(x),
+        "uniformity": float(uniformity(torch.nn.functional.normalize(x, dim=1))),
+        "alpha": float(alpha_req(x)),
+    }
+
+
+def spread(x: Float[Tensor, "samples dim"]) -> float:
     """Mean deviation of normalised dimensions times sqrt(dim): 1 on the whole sphere, 0 at a point."""
     unit = torch.nn.functional.normalize(x, dim=1)
     return float(unit.std(0).mean() * math.sqrt(x.shape[1]))

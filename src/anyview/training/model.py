@@ -15,6 +15,7 @@ from anyview.data.loader import batches
 from anyview.data.source import Dataset, MemorySource, Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
+from anyview.encoders.foreign import ForeignEncoder
 from anyview.errors import InputError
 from anyview.modalities import Modality, modality
 from anyview.training.precision import autocast, channels_last, pick_device, pick_precision
@@ -32,7 +33,10 @@ class Model:
         modality: reader, views and raw features of its kind of data.
         spec: shape and normalisation of the samples it was trained on.
         run: the run folder it came from, or None.
+        precision: what ``auto`` means in embedding: the machine's quickest, or that of who made the encoder.
     """
+
+    precision = "auto"
 
     def __init__(self, encoder: Encoder, modality: Modality, spec: Spec, run: Path | None = None) -> None:
         # of one memory layout, trained here or loaded: in bf16 another layout rounds otherwise
@@ -79,9 +83,9 @@ class Model:
             raise InputError(f"{opened.name} has splits {', '.join(opened.splits)}; say which with split")
         return opened.split(split or next(iter(opened.splits)))
 
-    def open_all(self, data: Any) -> Dataset:
+    def open_all(self, data: Any, label: str | None = None) -> Dataset:
         """``data`` with all its splits, and samples of the size this encoder was trained on."""
-        return data_room.open(data, modality=self.modality.name, like=self.spec)
+        return data_room.open(data, modality=self.modality.name, label=label, like=self.spec)
 
     def embed_source(
         self, source: Source, *, batch_size: int = 256, device: str = "auto", precision: str = "auto"
@@ -136,7 +140,7 @@ class Model:
     ) -> list[Float[Tensor, "samples dim"]]:
         """Embeddings of each part of the samples."""
         place = pick_device(device)
-        form = pick_precision(precision, place)
+        form = pick_precision(self.precision if precision == "auto" else precision, place)
         self.encoder.to(place).eval()
         out: list[Tensor] = []
         # what trains on large batches, as the nodes of one graph do, is embedded in them too
@@ -187,12 +191,35 @@ class Model:
 
         return raw
 
+    @property
+    def renewable(self) -> bool:
+        """Whether the same encoder with fresh weights can be made, and so be trained here; not of vectors, files of
+        finished networks and functions."""
+        return not isinstance(self.encoder, ForeignEncoder) or self.encoder.fresh() is not None
+
+    def fresh(self) -> Encoder:
+        """The same network with fresh weights, also when this one started from somebody's weights.
+
+        Raises:
+            InputError: for an encoder made elsewhere that cannot be built again.
+        """
+        if not isinstance(self.encoder, ForeignEncoder):
+            return registry.build(**{k: v for k, v in self.encoder.config.items() if k not in registry.START})
+        found = self.encoder.fresh()
+        if found is None:
+            name = self.encoder.config["name"]
+            raise InputError(
+                f"{name} was made elsewhere and cannot be trained here, so there is no untrained one"
+            )
+        return found
+
     def untrained(self, source: Source, seed: int = 0) -> "Model":
         """The same encoder with fresh weights; its batch norms get statistics from ``source``, since a
         pretrained one has them too and an untrained network without them would be a straw man."""
         seed_step(seed, 0)
-        fresh = untrained_encoder(self.encoder)
+        fresh = self.fresh()
         model = Model(fresh, self.modality, self.spec)
+        model.precision = self.precision
         calibrate(fresh, source, lambda x: self.modality.inputs(self._alone(x), self.spec), seed)
         return model
 
@@ -249,11 +276,6 @@ def _enter(out: list[Tensor], found: list[Tensor], index: Tensor, count: int) ->
         out += [torch.full((count, x.shape[1]), torch.nan) for x in found]
     for whole, x in zip(out, found):
         whole[index] = x
-
-
-def untrained_encoder(encoder: Encoder) -> Encoder:
-    """The same network with fresh weights, also when this one started from somebody's weights."""
-    return registry.build(**{k: v for k, v in encoder.config.items() if k not in registry.START})
 
 
 @torch.no_grad()

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from anyview.data.loader import Loader
 from anyview.data.source import Source
 from anyview.encoders.base import Encoder
-from anyview.training.model import Model, calibrate, untrained_encoder
+from anyview.encoders.foreign import ForeignEncoder
+from anyview.errors import InputError
+from anyview.training.model import Model, calibrate
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
 from anyview.training.precision import autocast, channels_last, pick_device, pick_precision
@@ -91,8 +93,12 @@ def fit(
         views: what it is trained on, as methods name their needs; ``one_view`` is the samples as they are.
     """
     assert train.label is not None
+    if isinstance(model.encoder, ForeignEncoder):
+        raise InputError(
+            f"{model.encoder.config['name']} was made elsewhere and is only called; it cannot be trained here"
+        )
     seed_step(seed, 0)
-    encoder = untrained_encoder(model.encoder) if encoder is None else encoder.requires_grad_(True)
+    encoder = model.fresh() if encoder is None else encoder.requires_grad_(True)
     if train.label.is_floating_point():
         head: nn.Module = Targets(encoder.dim, train.label)
     else:

@@ -1,7 +1,8 @@
-"""What ails a run whose encoder has not collapsed: read off its figures at the end, and said in words.
+"""What ails a run or an encoder: read off its figures, and said in words.
 
 Bounds lie between what runs broken on purpose ended with and what whole ones did (docs/collapse.md). Each symptom
-is a change since before training too, so that a run too short to have learned anything has none.
+is a change since before training too, so that a run too short to have learned anything has none; of an encoder made
+elsewhere its own network with fresh weights tells what was there before, where there is one.
 """
 
 import math
@@ -10,6 +11,55 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Figures = Mapping[str, float]
+
+
+#: figures that a collapse lowers, and below what
+FALLEN = (("rank", 2.0), ("rank_z", 2.0), ("std", 0.1), ("std_z", 0.1))
+POINT = 1e-3  #: deviation below which all is one point
+FEW = 0.05  #: share of the directions that there could be
+SHARED = 0.5  #: share of the samples, or dimensions, that is too many
+
+
+def collapsed(first: Figures, last: Figures) -> bool:
+    """A point or a line, in the encoder's output or in what is compared: hardly any deviation, or fewer than two
+    directions in use, and clearly less than before training. (An untrained transformer may start with little of
+    either: its mean dominates. That is not a collapse.)"""
+    point = min(last["std"], last.get("std_z", math.inf)) < POINT
+    return point or any(
+        last[figure] < min(bound, 0.75 * first[figure])
+        for figure, bound in FALLEN
+        if figure in last and figure in first
+    )
+
+
+def of_embedding(first: Figures, last: Figures) -> list[str]:
+    """Symptoms of an embedding alone, each a clause.
+
+    Args:
+        first: figures of the same network with fresh weights; empty where there is none, and then bounds alone decide.
+        last: figures of the encoder: those of ``figures_of``, the shares of dimensions that are ``constant`` and of
+            samples that have a ``twin``.
+    """
+
+    def fell(figure: str) -> bool:
+        return figure not in first or last[figure] < 0.75 * first[figure]
+
+    if last["std"] < POINT:
+        return [f"every sample has the same embedding (deviation {last['std']:.1g} of 1)"]
+    said, wide = [], last["rank_of"] >= 8
+    if last["std"] < 0.1 and fell("std"):
+        said.append(
+            f"it points one way for all samples (deviation {last['std']:.2f} of 1): cosines hardly differ"
+        )
+    if wide and last["rank"] < 2 and fell("rank"):
+        said.append(f"it varies along a line (effective rank {last['rank']:.1f} of {last['rank_of']:.0f})")
+    elif wide and last["rank"] < FEW * last["rank_of"] and fell("rank"):
+        said.append(f"few directions are in use (effective rank {last['rank']:.1f} of {last['rank_of']:.0f})")
+    if last["constant"] > max(SHARED, 1.5 * first.get("constant", 0)):
+        said.append(f"{100 * last['constant']:.0f} % of its dimensions are the same for all samples")
+    if last["twin"] > max(SHARED, 1.5 * first.get("twin", 0)):
+        said.append(f"{100 * last['twin']:.0f} % of the samples share a point with another one")
+    return said
 
 
 @dataclass

@@ -24,6 +24,7 @@ class Split:
     items: Items
     where: Callable[[int], str]
     label: Tensor | None = None
+    masks: Items | None = None  #: maps of the classes of pixels
 
 
 @dataclass
@@ -33,6 +34,8 @@ class Collected:
     splits: dict[str, Split]
     label_names: list[str] | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    segment_names: list[str] | None = None
+    unsegmented: tuple[int, ...] = ()  #: numbers in masks that are no class
 
 
 @dataclass
@@ -145,7 +148,8 @@ def _opens(table: Table, name: str) -> bool:
 
 def from_tables(found: Found, label: str | None) -> Collected:
     by_split, names = labels.of_table(found, label)
-    splits = {}
+    splits: dict[str, Split] = {}
+    out = Collected(splits, names)
     for name, table in found.splits.items():
         assert isinstance(table, Table)
         column = image_column(table)
@@ -154,8 +158,34 @@ def from_tables(found: Found, label: str | None) -> Collected:
                 f"{table.name} has no column of images (columns: {', '.join(table.schema.names)})"
             )
         items = Encoded(table.columns([column]).column(column), str(table.folder or ""))
-        splits[name] = Split(items, Where(table.name), by_split[name])
-    return Collected(splits, names)
+        splits[name] = Split(items, Where(table.name), by_split[name], _masks(table))
+        if splits[name].masks is not None:
+            out.segment_names, out.unsegmented = _segments(table)
+    return out
+
+
+MASK = "mask"  #: the column of maps of classes
+#: names of what is no class
+NAMELESS = ("void", "unlabelled", "unlabeled", "ignore")
+
+
+def _masks(table: Table) -> Encoded | None:
+    """The maps of classes of a table that has some."""
+    if MASK not in table.schema.names or not _may_be_encoded(table.schema.field(MASK).type):
+        return None
+    return Encoded(table.columns([MASK]).column(MASK), str(table.folder or ""))
+
+
+def _segments(table: Table) -> tuple[list[str] | None, tuple[int, ...]]:
+    """Names of the classes of pixels, and the numbers that stand for none: those that the table names so, and
+    ``ignore_index`` of its metadata."""
+    names = table.class_names(MASK)
+    if names is None and "label" not in table.schema.names:
+        names = table.class_names("label")
+    without = [i for i, name in enumerate(names or []) if name.lower() in NAMELESS]
+    ignored = (table.schema.metadata or {}).get(b"ignore_index", b"")
+    without += [int(ignored)] if ignored.isdigit() else []
+    return names, tuple(dict.fromkeys(without))
 
 
 # ---- objects

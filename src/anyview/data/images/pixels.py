@@ -98,6 +98,28 @@ def open_image(item: Any) -> Image.Image:
     return image
 
 
+def read_classes(item: Any, like: Any, canvas: Canvas) -> UInt8[Tensor, "height width"]:
+    """A picture whose pixels are numbers of classes (gray or palette), on the canvas as its image ``like`` is.
+
+    Raises:
+        UnreadableError: when it is none, or is not of the shape of its image.
+    """
+    image, header = open_image(item), read_header(like)
+    if image.mode not in ("L", "P", "1"):
+        raise UnreadableError(f"is no map of classes: its pixels are {image.mode}, not numbers up to 255")
+    if abs(image.width * header.height - image.height * header.width) > max(image.size):
+        size = f"{image.height} x {image.width}"
+        raise UnreadableError(
+            f"is {size} and its image {header.height} x {header.width}: not of the same shape"
+        )
+    try:
+        numbers = Image.fromarray(np.array(image).astype(np.uint8))
+        numbers = ImageOps.fit(numbers, (canvas.width, canvas.height), Image.Resampling.NEAREST)
+    except Exception as error:  # decoders of broken files raise all kinds
+        raise UnreadableError(_reason(error)) from error
+    return torch.from_numpy(np.array(numbers))
+
+
 def read_header(item: Any) -> Header:
     """Size and kind of an image, without decoding it."""
     image = open_image(item)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,11 +20,21 @@ from anyview.data.images.items import (
     is_image_file,
     late_labels,
 )
-from anyview.data.images.pixels import Canvas, Header, decode_all, read_headers
+from anyview.data.images.pixels import Canvas, Header, decode_all, read_classes, read_headers
 from anyview.data.labels import encode
 from anyview.data.parts import Arrays, Files, Found, Objects, Table
 from anyview.data.readers.base import Reader, none_readable
-from anyview.data.source import Dataset, MemorySource, Skipped, Source, Spec, StreamSource
+from anyview.data.source import (
+    NO_CLASS,
+    Dataset,
+    Items,
+    MemorySource,
+    Skipped,
+    Source,
+    Spec,
+    StreamSource,
+    UnreadableError,
+)
 from anyview.data.workers import cores
 from anyview.errors import InputError
 
@@ -157,6 +168,8 @@ def _read_items(found: Found, collected: Collected, size: int | None, like: Spec
     else:
         sources = _streamed(collected, canvas, threads)
         notes.append("decoded while they are used")
+        if any(split.masks is not None for split in splits.values()):
+            notes.append("masks left out: too many to hold; give a smaller --size")
     sources = {name: source for name, source in sources.items() if len(source)}
     if not sources:
         raise none_readable(found, "image", ImageReader.wants, skipped)
@@ -181,7 +194,26 @@ def _held(collected: Collected, canvas: Canvas, threads: int) -> dict[str, Sourc
         given = label[name]
         of_kept = None if given is None else given[kept]
         sources[name] = MemorySource("image", {}, x, of_kept, names, collected.skipped)
+        if (masks := collected.splits[name].masks) is not None:
+            sources[name].segmentation = _segmentation(collected, name, masks, kept.tolist(), canvas)
+            sources[name].segment_names = collected.segment_names
     return sources
+
+
+def _segmentation(
+    collected: Collected, name: str, masks: Items, kept: list[int], canvas: Canvas
+) -> UInt8[Tensor, "kept rows columns"]:
+    """The classes of all pixels of a split. Of an image whose map cannot be read no pixel has one."""
+    split, out = collected.splits[name], torch.full((len(kept), canvas.height, canvas.width), NO_CLASS)
+    out = out.byte()
+    for place, row in enumerate(kept):
+        try:
+            out[place] = read_classes(masks[row], split.items[row], canvas)
+        except UnreadableError as error:
+            collected.skipped.append(Skipped(f"mask of {split.where(row)}", str(error)))
+    for number in collected.unsegmented:
+        out[out == number] = NO_CLASS
+    return out
 
 
 def _streamed(collected: Collected, canvas: Canvas, threads: int) -> dict[str, Source]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Int
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 
 from anyview.data.batch import Ragged
 from anyview.data.source import Spec
@@ -131,6 +133,28 @@ def spec_of_file(path: str | Path, max_length: int = MAX_LENGTH) -> Spec:
     except Exception as error:  # the library raises plain Exceptions
         raise InputError(f"{path} cannot be read as a tokenizer.json ({error})") from error
     return _spec(tokenizer, max_length)
+
+
+def exact_spec() -> Spec:
+    """The spec of texts that ``decode`` gives back letter by letter: their bytes, for whoever wants the text itself."""
+    bytes_ = {letter: i for i, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=bytes_, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return _spec(tokenizer, 2**24)
+
+
+def framed(x: Ragged, spec: Spec) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"]]:
+    """``(numbers, valid)``, padded, with the tokens that a foreign tokenizer puts around every text."""
+    numbers, _ = x.padded(float(spec["pad"]))
+    first, last = len(spec["before"]), len(spec["after"])
+    out = numbers.new_full((len(x), first + numbers.shape[1] + last), spec["pad"])
+    out[:, :first] = numbers.new_tensor(spec["before"])
+    out[:, first : first + numbers.shape[1]] = numbers
+    for i, number in enumerate(spec["after"]):
+        out.scatter_(1, (first + x.length + i)[:, None], number)
+    whole = first + x.length + last
+    return out, torch.arange(out.shape[1], device=out.device) < whole[:, None]
 
 
 def decode(ids: Ragged, spec: Spec) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from anyview.errors import unknown
 from anyview.evaluation.features import Features
-from anyview.evaluation.protocols.base import Case, PairCase, Protocol
+from anyview.evaluation.protocols.base import Case, Groups, PairCase, Protocol
 from anyview.evaluation.result import Result
 from anyview.plugins import modules
 
@@ -44,7 +44,9 @@ def judge_each(
     for name in protocols:
         if name not in PROTOCOLS or PROTOCOLS[name].paired:
             raise unknown("protocol", name, [n for n, p in PROTOCOLS.items() if not p.paired])
-    cases: dict[Any, dict[str, tuple[Case, Any]]] = {}  # those of one kind of labels share their fits
+    cases: dict[
+        Any, dict[str, tuple[Case, Any, Groups | None]]
+    ] = {}  # those of one kind of labels share their fits
     rows = {}
     for protocol in dict.fromkeys(protocols):
         parts = PROTOCOLS[protocol].parts
@@ -53,7 +55,7 @@ def judge_each(
             cases[kind] = {}
             for name, features in representations.items():
                 found = parts(name, features)
-                cases[kind][name] = Case.of(features, found, seed), found[2].label
+                cases[kind][name] = Case.of(features, found, seed), found[2].label, Groups.of(found[2].source)
         rows[protocol] = measured(PROTOCOLS[protocol], cases[kind], seed)
     return rows
 
@@ -67,17 +69,21 @@ def judge_pairs(
         cases: representation -> its sides, which are finite.
         label: scores or classes of the pairs, where they have some.
     """
-    held = {name: (case, label) for name, case in cases.items()}
+    held = {name: (case, label, None) for name, case in cases.items()}
     return {name: measured(PROTOCOLS[name], held, seed) for name in protocols}
 
 
-def measured(protocol: Protocol, cases: Mapping[str, tuple[Any, Any]], seed: int) -> list[Result]:
-    """One result a row: what the protocol answers for each case, against labels it has not seen."""
+def measured(
+    protocol: Protocol, cases: Mapping[str, tuple[Any, Any, Groups | None]], seed: int
+) -> list[Result]:
+    """One result a row: what the protocol answers for each case, against labels and groups it has not seen."""
     found = {}
-    for name, (case, label) in cases.items():
+    for name, (case, label, groups) in cases.items():
         answer = protocol.answer(case)
         if answer is not None:
             found[name] = protocol.measure(answer, label, seed)
+            if groups is not None:
+                found[name] |= protocol.measure_groups(answer, label, groups, seed)
     rows = dict.fromkeys(key for figures in found.values() for key in figures)
     return [
         Result(row, metric, "test", {name: f[row, metric] for name, f in found.items() if (row, metric) in f})

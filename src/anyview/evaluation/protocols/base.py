@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jaxtyping import Int
 from torch import Tensor
 
 from anyview.data.source import Source
@@ -31,6 +32,7 @@ class Case:
         source: the samples of test, where they are at hand, without their labels.
         model: what embeds, for protocols that train it on; None for raw features and vectors made elsewhere.
         embed: makes this representation of other samples; None for vectors made elsewhere.
+        maps: makes vectors of every part of other samples; see ``Features``.
     """
 
     train: Any
@@ -39,6 +41,7 @@ class Case:
     source: Source | None = None
     model: Model | None = None
     embed: Callable[[Source], Tensor] | None = None
+    maps: Callable[[Source], Tensor] | None = None
     seed: int = 0
     _fits: dict[Fit, Any] = field(default_factory=dict)
 
@@ -47,13 +50,28 @@ class Case:
         """The case of features whose ``parts`` are train, validation and test as the protocol takes them."""
         train, validation, test = parts
         source = unlabelled(test.source)
-        return Case(train, validation, test.x, source, features.model, features.embed, seed)
+        return Case(train, validation, test.x, source, features.model, features.embed, features.maps, seed)
 
     def fitted(self, fit: Fit) -> Any:
         """What ``fit`` makes of train and validation; protocols that share a probe share its fit."""
         if fit not in self._fits:
             self._fits[fit] = fit(self.train, self.validation, self.seed)
         return self._fits[fit]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which group each test sample is of, below 0 for none, and what the groups are called."""
+
+    index: Int[Tensor, "samples"]
+    names: list[str]
+
+    @staticmethod
+    def of(source: Source | None) -> "Groups | None":
+        if source is None or source.group is None:
+            return None
+        count = int(source.group.max()) + 1
+        return Groups(source.group, source.group_names or [str(i) for i in range(count)])
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,10 @@ class Protocol:
     def measure(self, answer: Any, label: Any, seed: int) -> Rows:
         """Figures of the answers against the labels of test; resamples follow ``seed``."""
         raise NotImplementedError
+
+    def measure_groups(self, answer: Any, label: Any, groups: Groups, seed: int) -> Rows:
+        """Figures of the answers by groups of the test samples, where it has some."""
+        return {}
 
 
 class Classification(Protocol):

@@ -1,6 +1,7 @@
 """Linear evaluation: what one linear layer can read off the representation."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -20,7 +21,7 @@ class Linear:
 
     Fitted on the train split alone, as every row of the table is; validation only chooses. The penalty (on
     half the squared weights, beside the mean cross-entropy) is the one of ``PENALTIES`` that does best on
-    validation, the strongest of equals. The path runs from strong to weak with warm starts, roughly, and
+    validation, the strongest of equals (``chosen``). The path runs from strong to weak with warm starts, roughly, and
     ends when ``PATIENCE`` weaker penalties in a row were no better than the best, or one was clearly worse
     (by two standard errors); the chosen one is then fitted to the end.
     """
@@ -28,20 +29,13 @@ class Linear:
     def __init__(self, train: Labelled, validation: Labelled, seed: int = 0) -> None:
         self.standardise = standardiser(train.x)
         self.classes, label = train.label.unique(return_inverse=True)
-        problem = self._problem(self.standardise(train.x), label)
-        held, best, worse = self.standardise(validation.x), -math.inf, 0
-        start = problem.solution
-        for penalty in PENALTIES:
-            self.layer = problem.fit(penalty, CHOOSING)
-            merit, error = self._merit(held, validation.label)
-            clearly = best - merit > 2 * error > 0
-            worse = 0 if merit > best else worse + 1
-            if merit > best:
-                best, self.penalty, start = merit, penalty, problem.solution
-            if worse == PATIENCE or clearly:
-                break
-        problem.solution = start
-        self.layer = problem.fit(self.penalty, FITTED)
+        problem, held = self._problem(self.standardise(train.x), label), self.standardise(validation.x)
+
+        def merit(layer: Any) -> tuple[float, float]:
+            self.layer = layer
+            return self._merit(held, validation.label)
+
+        self.layer, self.penalty = chosen(problem, merit)
 
     def _problem(self, z: Tensor, label: Tensor) -> Any:
         """What is fitted: ``fit(penalty, tolerance)`` gives an ``Affine``, from ``solution`` on."""
@@ -58,6 +52,26 @@ class Linear:
     def probabilities(self, x: Float[Tensor, "samples features"]) -> Float[Tensor, "samples classes"]:
         """Of every class, in order of ``classes``."""
         return self.layer.scores(self.standardise(x))[0].double().softmax(1)
+
+
+def chosen(problem: Any, merit: Callable[[Any], tuple[float, float]]) -> tuple[Any, float]:
+    """What a problem gives at the penalty that does best on validation, fitted to the end, and that penalty.
+
+    Args:
+        problem: ``fit(penalty, tolerance)``, from its ``solution`` on.
+        merit: of what was fitted, what is best on validation and its standard error.
+    """
+    best, worse, penalty_, start = -math.inf, 0, PENALTIES[0], problem.solution
+    for penalty in PENALTIES:
+        value, error = merit(problem.fit(penalty, CHOOSING))
+        clearly = best - value > 2 * error > 0
+        worse = 0 if value > best else worse + 1
+        if value > best:
+            best, penalty_, start = value, penalty, problem.solution
+        if worse == PATIENCE or clearly:
+            break
+    problem.solution = start
+    return problem.fit(penalty_, FITTED), penalty_
 
 
 PROTOCOL = Classification("linear", {"linear": Linear})

@@ -1,4 +1,4 @@
-"""Encoders that were made elsewhere, as models that the same commands judge: timm's networks, transformers' folders."""
+"""Networks of other libraries by their names: timm's, and the folders of transformers."""
 
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,21 @@ from anyview.encoders.families import Builder
 from anyview.errors import InputError
 from anyview.modalities import modality
 from anyview.modalities.base import Spec
-from anyview.training.model import Model, untrained_encoder
+from anyview.training.elsewhere.base import Asked, Origin
+from anyview.training.model import Model
 from anyview.training.step import seed_step
 
 PUBLISHED, RANDOM = "published", "random"
 
 
-def named(name: str | Path) -> bool:
-    """Whether this names an encoder of another library, such as ``timm:resnet18`` or ``hf:FOLDER``."""
-    prefix, colon, rest = str(name).partition(":")
-    return bool(colon and rest) and prefix in registry.adapters()
-
-
-def from_elsewhere(
-    name: str, data: Any = None, *, weights: str | None = None, size: int | None = None, seed: int = 0
-) -> Model:
-    """An encoder of another library as a model.
-
-    Args:
-        name: ``timm:resnet18``, or ``hf:FOLDER`` for what transformers or sentence-transformers saved.
-        data: what it is to read; a network that brings no description of its input takes it from there.
-        weights: for what comes without: a safetensors file; ``published``, which downloads what the network's
-            authors published; or ``random``.
-        size: side in pixels at which images are read; None is that of the published weights.
-        seed: of random weights.
+def load(asked: Asked) -> Model:
+    """``timm:resnet18`` with weights from a safetensors file, of its authors (a download) or random ones, or
+    ``hf:FOLDER`` with the weights in its folder.
 
     Raises:
         InputError: when no weights are named, they do not fit, or the data is of another kind.
     """
+    name, weights = asked.name, asked.weights
     prefix, _, model = name.partition(":")
     builder = registry.adapters()[prefix]
     kind = modality(builder.modalities[0])
@@ -44,14 +31,14 @@ def from_elsewhere(
     if spec is not None:  # a folder that brings its own tokenizer, and its weights
         if weights not in (None, RANDOM):
             raise InputError(f"{name} has its weights in its folder; leave out weights {weights}")
-        seed_step(seed, 0)
-        encoder = kind.encoder(name, spec)
-        return Model(encoder if weights is None else untrained_encoder(encoder), kind, spec)
+        seed_step(asked.seed, 0)
+        found = Model(kind.encoder(name, spec), kind, spec)
+        return found if weights is None else Model(found.fresh(), kind, spec)
     options = _start(name, weights)
-    if data is None:
+    if asked.data is None:
         raise InputError(f"{name} takes the size of its input from data; say which: load({name!r}, data=...)")
-    spec = _spec(builder, model, kind.name, data, size, trained=weights != RANDOM)
-    seed_step(seed, 0)
+    spec = _spec(builder, model, kind.name, asked.data, asked.size, trained=weights != RANDOM)
+    seed_step(asked.seed, 0)
     return Model(kind.encoder(name, spec, **options), kind, spec)
 
 
@@ -80,3 +67,6 @@ def _spec(builder: Builder, model: str, kind: str, data: Any, size: int | None, 
     spec = data_room.open(data, modality=kind, size=side if size is None else size).spec
     fits = all(len(spec.get(key, ())) == len(value) for key, value in settled.items())
     return spec | settled if fits else spec  # grey images have one mean, the published three
+
+
+ORIGIN = Origin(tuple(f"{prefix}:" for prefix in registry.adapters()), load, ("weights", "size"))
