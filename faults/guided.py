@@ -91,10 +91,9 @@ def inside(family: str, seconds: int, work: Path, out: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["anyview.data"]):
+        from anyview.data.readers import readers
         from faults import fuzz
         from faults.seeds import pieces
-
-        from anyview.data.readers import readers
 
         readers()
     warnings.simplefilter("ignore")

@@ -37,8 +37,8 @@ WORDS = st.one_of(
     st.sampled_from(
         ["pretrain", "resume", "evaluate", "embed", "systems", "simclr", "digits", "--set", "--out", "--json", "--seed",
          "--epochs", "--label", "--config", "--dry-run", "--methods", "--minutes", "--by", "--modality", "--protocol",
-         "--split", "--encoder", "-1", "nan", "1e309", "=", "a.b=c", "method.temperature=nan", "{x: [", "--", "..", "/", "\0", "%s",
-         "\ud800", "\x1b[2J", "https://example.org/x", "~", "-", ""]
+         "--split", "--encoder", "-1", "nan", "1e309", "=", "a.b=c", "method.temperature=nan", "{x: [", "--",
+         "..", "/", "\0", "%s", "\ud800", "\x1b[2J", "https://example.org/x", "~", "-", ""]
     ),
 )  # fmt: skip
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from faults import guided
 from faults.fuzz import GOOD
 from faults.seeds import LARGEST, pieces
+
+from faults import guided
 
 
 def test_every_kind_of_file_is_in_one_family() -> None:
@@ -17,10 +18,21 @@ def test_pieces_of_real_files_are_small_and_read(shared_data: Path, tmp_path: Pa
     from faults.fuzz import attempt
 
     found = list(pieces(Path(shared_data)))
-    assert {name for name, _ in found} >= {"a.png", "a.wav", "t.csv", "e.csv", "s.csv", "m.csv", "w.txt", "g.npz"}
+    assert {name for name, _ in found} >= {
+        "a.png",
+        "a.wav",
+        "t.csv",
+        "e.csv",
+        "s.csv",
+        "m.csv",
+        "w.txt",
+        "g.npz",
+    }
     assert all(0 < len(content) <= LARGEST for _, content in found)
     outcomes = [attempt(name, content, tmp_path) for name, content in found]
-    assert outcomes.count("read") >= len(found) - 6  # images of one format are tried under the name of another
+    assert (
+        outcomes.count("read") >= len(found) - 6
+    )  # images of one format are tried under the name of another
     assert attempt("w.txt", b"\xff", tmp_path) == "refused"
 
 

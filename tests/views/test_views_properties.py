@@ -33,7 +33,9 @@ def image(draw: Draw) -> tuple[Any, Spec]:
 def video(draw: Draw) -> tuple[Any, Spec]:
     x, spec = image(draw)
     frames = draw(st.integers(2, 6))
-    return x[:, :, None].repeat(1, 1, frames, 1, 1), spec | {"shape": [spec["shape"][0], frames, *spec["shape"][1:]]}
+    return x[:, :, None].repeat(1, 1, frames, 1, 1), spec | {
+        "shape": [spec["shape"][0], frames, *spec["shape"][1:]]
+    }
 
 
 def volume(draw: Draw) -> tuple[Any, Spec]:

@@ -106,7 +106,7 @@ def as_bytes(array: np.ndarray) -> UInt8[Tensor, "depth height width"]:
     if low == high:
         return torch.zeros(x.shape, dtype=torch.uint8)
     low, high = float(low), float(high)
-    x = np.where(finite, x, low).clip(low, high)
+    x = np.where(finite, x, low).clip(low, high).astype(np.float64)
     half = high / 2 - low / 2  # the whole may overflow
     return torch.from_numpy(((x / 2 - low / 2) / half * 255).round().astype(np.uint8))
 
