@@ -106,9 +106,9 @@ def as_bytes(array: np.ndarray) -> UInt8[Tensor, "depth height width"]:
     if low == high:
         return torch.zeros(x.shape, dtype=torch.uint8)
     low, high = float(low), float(high)
-    x = np.where(finite, x, low).clip(low, high).astype(np.float64)
+    between = np.where(finite, x, low).clip(low, high).astype(np.float64)
     half = high / 2 - low / 2  # the whole may overflow
-    return torch.from_numpy(((x / 2 - low / 2) / half * 255).round().astype(np.uint8))
+    return torch.from_numpy(((between / 2 - low / 2) / half * 255).round().astype(np.uint8))
 
 
 def choose_canvas(shapes: Sequence[Shape], size: int | None) -> tuple[Canvas, str]:
