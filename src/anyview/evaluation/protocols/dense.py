@@ -140,7 +140,7 @@ def shares(label: Classes, count: int, grid: tuple[int, ...]) -> Float[Tensor, "
     parts = []
     for part in label.split(AT_ONCE):
         one = torch.stack([part == c for c in range(count)], 1).float()
-        parts.append(cells(F.adaptive_avg_pool2d(one, grid)))
+        parts.append(cells(F.adaptive_avg_pool2d(one, (grid[0], grid[1]))))
     return torch.cat(parts)
 
 
