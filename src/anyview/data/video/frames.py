@@ -127,6 +127,8 @@ def _stream(container: Any) -> Any:
     stream = next(iter(container.streams.video), None)
     if stream is None:
         raise UnreadableError("has no video stream")
+    if stream.codec_context is None:
+        raise UnreadableError("has a video stream of an unknown codec")
     return stream
 
 
