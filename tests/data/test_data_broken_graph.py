@@ -1,5 +1,6 @@
 """Graphs as they come: what each broken or unusual archive, object or pair of tables becomes."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,14 @@ def npz(arrays: dict[str, object], **changed: object) -> Callable[[Path], Path]:
         return folder / "g.npz"
 
     return make
+
+
+def spoilt_member(folder: Path) -> Path:
+    """What NumPy gives as bytes, since it does not begin as an array."""
+    path = npz(ONE)(folder)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("node_label.npy", b"hello")
+    return path
 
 
 def cut(folder: Path) -> Path:
@@ -87,6 +96,7 @@ TABLE = [
     Case("an empty file", saved(b"", "g.npz"), says="cannot be read as a NumPy file"),
     Case("zeros", saved(bytes(512), "g.npz"), says="cannot be read as a NumPy file"),
     Case("an archive cut at its end", cut, says="cannot be read as a NumPy file"),
+    Case("an array in it that is none", spoilt_member, says="node_label is no array"),
     Case("Python objects", npz(ONE, y=np.array([{}] * 5, object)), says="never loaded from a file"),
     Case("an archive without edges", npz(ONE, edge_index=None, voxels=X), says="could be read as graph"),
     one("edges that are fractions", "not whole numbers", edge_index=RING + 0.5),

@@ -101,7 +101,6 @@ TABLE = [
          holds=lambda f: features(f) == ["数 🙂", "b"]),
     kept("dictionaries", one(GOOD.set_column(1, "b", GOOD["b"].dictionary_encode()))),
     kept("large strings", one(GOOD.set_column(1, "b", GOOD["b"].cast(pa.large_string())))),
-    kept("string views", one(GOOD.set_column(1, "b", GOOD["b"].cast(pa.string_view())))),
     kept("half floats", one(GOOD.set_column(0, "a", pa.array(np.array(X, np.float16))))),
     kept("unsigned 64-bit numbers", one(GOOD.set_column(0, "a", pa.array([2**64 - 1 - i**12 for i in range(N)], pa.uint64())))),
     kept("nanoseconds of the year 2262", one(GOOD.set_column(0, "a", pa.array([2**63 - 1 - i**9 for i in range(N)], pa.timestamp("ns"))))),

@@ -125,6 +125,7 @@ TABLE = [
     left("no frame", lambda: video(0), says=""),
     left("one frame", lambda: video(1), "has 1 frame"),
     left("sound and no picture", sound, "has no video stream"),
+    left("an unknown codec", lambda: video().replace(b"FMP4", b"QQQQ"), "of an unknown codec"),
     left("an image that is called a video", lambda: png(CLIP[0]), "has 1 frame"),
     left("a table beside them", lambda: b"a,b\n1,2\n", "is no video and no frame", "x.csv"),
     left("an image beside them", lambda: png(CLIP[0]), "lies in no folder of frames", "x.png"),

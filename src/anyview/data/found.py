@@ -136,6 +136,9 @@ def _numpy_file(path: Path) -> Found:
             loaded = np.load(file, allow_pickle=False)
             several = not isinstance(loaded, np.ndarray)  # whatever its ending says
             arrays = dict(loaded) if several else {"x": loaded}
+            other = next((key for key, array in arrays.items() if not isinstance(array, np.ndarray)), None)
+            if other is not None:  # NumPy gives the bytes of what does not begin as an array
+                raise ValueError(f"{other} is no array")
     except InputError as error:
         if "pickle" in str(error).lower():
             raise InputError(

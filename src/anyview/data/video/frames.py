@@ -86,7 +86,8 @@ def video_header(path: str) -> Header:
     """Size and kind of a video by its container, without decoding it; errors as of ``read_video``."""
     with _open(path) as container:
         stream = _stream(container)
-        gray = (stream.codec_context.pix_fmt or "").startswith("gray")
+        # where nothing is known of the picture, some versions of PyAV raise AttributeError
+        gray = (getattr(stream.codec_context, "pix_fmt", None) or "").startswith("gray")
         return Header(stream.codec_context.height, stream.codec_context.width, gray)
 
 
@@ -127,6 +128,8 @@ def _stream(container: Any) -> Any:
     stream = next(iter(container.streams.video), None)
     if stream is None:
         raise UnreadableError("has no video stream")
+    if stream.codec_context is None:
+        raise UnreadableError("has a video stream of an unknown codec")
     return stream
 
 
