@@ -89,7 +89,8 @@ def test_a_sweep_gives_both_starts_the_same_and_only_more_labels(monkeypatch: py
 
     monkeypatch.setattr(module, "fit", spied)
     test = digits.splits["test"].take(torch.arange(100))
-    found = label_sweep(model, digits.train, test, [20, 100], steps=8, views="one_view")
+    train = digits.train.take(torch.arange(300))
+    found = label_sweep(model, train, test, [20, 100], steps=8, views="one_view")
     assert found.labels == [20, 100]
     assert all(len(row) == 2 for row in (found.finetuned, found.scratch, found.linear))
     assert all(0 <= a <= 1 for row in (found.finetuned, found.scratch, found.linear) for a in row)

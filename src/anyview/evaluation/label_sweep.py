@@ -66,10 +66,8 @@ def label_sweep(
         found.scratch.append(tuned(model, part, test, steps, views=views, seed=seed, fresh=True))
         every = round(1 / CHOOSING)
         choose = torch.arange(len(picked)) % every == every - 1
-        fit, held = (
-            Split(whole["train"][rows], train.label[rows]) for rows in (picked[~choose], picked[choose])
-        )
-        features = Features(fit, held, Split(whole["test"], test.label))
+        fitted, chosen = (Split(whole["train"][r], train.label[r]) for r in (picked[~choose], picked[choose]))
+        features = Features(fitted, chosen, Split(whole["test"], test.label))
         (result,) = judge({"it": features}, ("linear",))
         found.linear.append(result.figures["it"].mean)
     return found
