@@ -35,6 +35,7 @@ def digits() -> Features:
 def relabelled(split: Split, change: Callable[[Tensor], Tensor]) -> Split:
     source: Source = split.source.take(torch.arange(len(split.x)))
     source.label = change(split.label)
+    source.segmentation = source.label.byte()[:, None, None].expand(-1, 8, 8)  # every pixel is of the digit
     return Split(split.x, source.label, source)
 
 
@@ -60,6 +61,7 @@ def judged(protocol: str, case: Any, label: Tensor, patch: pytest.MonkeyPatch) -
     def spied(self: Any, given: Any) -> Any:
         if isinstance(given, Case):
             assert given.source.label is None
+            assert given.source.segmentation is None
         found = answer(self, given)
         seen.extend(tensors(found))
         return found

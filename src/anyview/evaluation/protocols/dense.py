@@ -108,7 +108,7 @@ class Dense(Protocol):
             )
         return tuple(found)
 
-    def answer(self, case: Case) -> tuple[Classes, int]:
+    def answer(self, case: Case) -> Classes:
         if case.maps is None or case.source is None:
             raise InputError(
                 "dense needs a feature map of the samples themselves; give data, not vectors made elsewhere."
@@ -119,12 +119,11 @@ class Dense(Protocol):
         fitted = Segmenter(
             (case.maps(train.source), train.label), (case.maps(validation.source), validation.label), count
         )
-        return fitted(case.maps(case.source), tuple(train.label.shape[1:])), count
+        return fitted(case.maps(case.source), tuple(train.label.shape[1:]))
 
-    def measure(self, answer: tuple[Classes, int], label: Classes, seed: int) -> Rows:
-        said, count = answer
-        known = label[label != NO_CLASS]
-        tables = confusion(said, label, max(count, int(known.max()) + 1 if len(known) else 0))
+    def measure(self, answer: Classes, label: Classes, seed: int) -> Rows:
+        known = torch.cat([answer.unique(), label[label != NO_CLASS].unique()])
+        tables = confusion(answer, label, int(known.max()) + 1)
         return {
             ("dense", "miou"): Figure.resampled(miou, tables, seed=seed),
             ("dense", "pixel accuracy"): Figure.resampled(right, tables, seed=seed),
