@@ -93,6 +93,7 @@ TABLE = [
     Case("values that look alike", given(column("é", "e\u0301", "e")), ROWS, becomes="three categories",
          holds=lambda f: len(f.spec["categorical"][0]["values"]) == 3),
     Case("JSON lines with a broken one", saved(lines("1.5") + '{"good": 1', "t.jsonl"), says="as JSON records"),
+    Case("JSON lines that are no UTF-8", saved(lines('"café"').encode("latin-1"), "t.jsonl"), says="as JSON records"),
     Case("JSON lines of two types", saved(lines("1.5", '"a"'), "t.jsonl"), says="as JSON records"),
     Case("JSON that is no list of records", saved('{"a": [1, 2]}', "t.json"), says="a list of records was expected"),
     Case("JSON nested without end", saved("[" * 100_000, "t.json"), says="nested without end"),

@@ -190,7 +190,9 @@ def _read_parquet(path: Path, names: list[str]) -> pa.Table:
     file = pq.ParquetFile(path)
     held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
     if held <= MAX_TABLE_BYTES:
-        return file.read(names)
+        table = file.read(names)
+        table.validate(full=True)  # Arrow itself takes any bytes for a string
+        return table
     stat = path.stat()
     key = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns, names])
     copy = cache_folder() / "arrow" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"

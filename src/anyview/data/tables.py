@@ -64,6 +64,7 @@ def of_file(path: Path) -> Table:
             # not splitlines, for which a page break and separators of Unicode end a line too
             lines = path.read_text(encoding="utf-8-sig").split("\n")
             held = pa.table({"text": pa.array([line for line in lines if not blank(line)], pa.string())})
+        held.validate(full=True)  # Arrow itself takes any bytes for a string
         held.schema.names  # noqa: B018, names that are no UTF-8 are an error when they are asked for
     if held.num_rows == 0:
         raise InputError(f"{path.name} holds no rows")
