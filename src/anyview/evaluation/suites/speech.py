@@ -26,7 +26,7 @@ def speech() -> Suite:
             "solved by L-BFGS with a penalty chosen on validation, not by Adam with a chosen rate",
             "layers are standardised before they are mixed; encoders whose layers differ in width are judged by "
             "their output (linear)",
-            "raw features are mean and deviation of the log-mel bands, by a linear layer",
+            "raw features have no layers to weigh: there is no FBANK row unless linear stands in",
         ),
         tasks=(
             Task("digit", "fsdd", "content", "label", protocol="layers"),
