@@ -21,9 +21,9 @@ sentence_transformers = pytest.importorskip(
 
 @pytest.fixture(scope="module")
 def pairs(stsb_test, tmp_path_factory) -> Path:
-    """The first 300 pairs of STS-B's test split."""
+    """The first 100 pairs of STS-B's test split."""
     folder = tmp_path_factory.mktemp("sts")
-    table = pq.read_table(stsb_test, columns=["sentence1", "sentence2", "score"]).slice(0, 300)
+    table = pq.read_table(stsb_test, columns=["sentence1", "sentence2", "score"]).slice(0, 100)
     pq.write_table(table, folder / "test.parquet")
     return folder
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from anyview.data import open as open_data
@@ -68,8 +69,16 @@ def test_other_sizes_are_brought_to_the_size_of_training() -> None:
     model = model_of()
     large = torch.nn.functional.interpolate(pixels().float(), scale_factor=2, mode="nearest").byte()
     assert model.embed(large).shape == (30, model.dim)
-    with pytest.raises(InputError):
-        model.embed(pixels(channels=3))
+
+
+def test_colours_become_what_files_become() -> None:
+    model, colours = model_of(), pixels(channels=3)
+    gray = [Image.fromarray(x.permute(1, 2, 0).numpy()).convert("L") for x in colours]
+    assert np.array_equal(model.embed(colours), model.embed(np.stack([np.asarray(x) for x in gray])))
+    coloured = model_of(x=colours)
+    assert np.array_equal(coloured.embed(pixels()), coloured.embed(pixels().repeat(1, 3, 1, 1)))
+    with pytest.raises(InputError, match="1 or 3 channels"):
+        model.embed(pixels(channels=2))
 
 
 def test_data_with_splits_needs_a_name() -> None:
