@@ -21,8 +21,9 @@ check: install
 evidence: install
 	@test -n "$(SYSTEM)" || { echo 'error: name the system: make evidence SYSTEM=simclr'; exit 2; }
 	$(BIN)/python -m evidence.run $(SYSTEM) $(ARGS)
+# threads of NumPy could not be forked
 faults: install
-	$(BIN)/python -m faults.run $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m faults.run $(ARGS)
 supply: install .venv/.supply
 	$(BIN)/python -m faults.supply $(ARGS)
 fuzz: install .venv/.fuzz

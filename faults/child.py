@@ -48,7 +48,7 @@ class Child:
         return self._words[1 + PHASES.index(phase)]
 
     def start(self, work: Callable[[], int], log: Path) -> None:
-        assert threads() <= {"jemalloc_bg_thd"}, f"{threads()} cannot be forked safely"
+        assert threads() <= {"jemalloc_bg_thd"}, f"{threads()} cannot be forked safely; set OMP_NUM_THREADS=1"
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid:
