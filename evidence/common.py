@@ -23,7 +23,9 @@ from anyview.methods.base import Method
 from anyview.objectives.spectrum import rankme
 from anyview.training.model import Model
 from anyview.training.plan import make_plan, method_class
+from anyview.training.precision import pick_device
 from anyview.training.run import train
+from anyview.training.supervised import fit
 
 
 @functools.cache
@@ -73,6 +75,12 @@ def pretrained(
     plan.method = plan.method if swap is None else swap(plan.method)
     with tempfile.TemporaryDirectory() as run:
         return plan.method, train(plan, Path(run))
+
+
+def supervised(model: Model, data: Dataset, seed: int, steps: int) -> Model:
+    """The same network from fresh weights, trained for ``steps`` with the labels of train."""
+    encoder = fit(model, data.train, steps, seed, pick_device("auto"))[0]
+    return Model(encoder, model.modality, model.spec)
 
 
 def judged(

@@ -13,9 +13,7 @@ from anyview.evaluation.protocols import judge
 from anyview.evaluation.suites.base import first_of
 from anyview.evaluation.transfer import TransferStudy
 from anyview.training.model import Model
-from anyview.training.precision import pick_device
-from anyview.training.supervised import fit
-from evidence.common import Check, Evidence, Figures, cifar10, judged, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, cifar10, judged, over_seeds, pretrained, supervised
 
 CLAIM = (
     "Over six encoders the order on CIFAR-10, where they learned, goes with the order on other sets by a linear probe; "
@@ -49,10 +47,9 @@ def colour(model: Model, data: Dataset) -> float:
 def one(budget: int, seed: int) -> Figures:
     data = cifar10(test=2000)
     _, simclr = pretrained("simclr", data, seed, budget)
-    trained = fit(simclr, data.train, STEPS, seed, pick_device("auto"))
     models = {
         "untrained": simclr.untrained(data.train, seed),
-        "supervised": Model(trained[0], simclr.modality, simclr.spec),
+        "supervised": supervised(simclr, data, seed, STEPS),
         "simclr": simclr,
         "simclr, colours kept": pretrained("simclr", data, seed, budget, jitter=0.0, grayscale=0.0)[1],
         "vicreg": pretrained("vicreg", data, seed, budget)[1],

@@ -12,10 +12,7 @@ from scipy.stats import spearmanr
 from anyview.evaluation.label_sweep import tuned
 from anyview.evaluation.suites.run import Ready, run_suite
 from anyview.evaluation.suites.visual import SUITE
-from anyview.training.model import Model
-from anyview.training.precision import pick_device
-from anyview.training.supervised import fit
-from evidence.common import Check, Evidence, Figures, cifar10, over_seeds, pretrained
+from evidence.common import Check, Evidence, Figures, cifar10, over_seeds, pretrained, supervised
 
 CLAIM = (
     "Over nine tasks of 1,000 labels that it has not seen, SimCLR on 8,000 images of CIFAR-10 is above the untrained "
@@ -30,10 +27,9 @@ NOTE = "Tasks have at most 1,000 test samples here."
 def one(budget: int, seed: int) -> Figures:
     data = cifar10()
     _, simclr = pretrained("simclr", data, seed, budget)
-    trained = fit(simclr, data.train, STEPS, seed, pick_device("auto"))
     models = {
         "untrained": simclr.untrained(data.train, seed),
-        "supervised on CIFAR-10": Model(trained[0], simclr.modality, simclr.spec),
+        "supervised on CIFAR-10": supervised(simclr, data, seed, STEPS),
         "simclr": simclr,
     }
     suite = replace(SUITE, tasks=tuple(t for t in SUITE.tasks if t.data != "cifar10"))

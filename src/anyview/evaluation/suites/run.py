@@ -43,7 +43,7 @@ class Ready:
 
 
 @dataclass
-class Method:
+class Learner:
     """A method that pretrains an encoder on the train samples of each task, without their labels."""
 
     name: str
@@ -63,7 +63,7 @@ class Method:
         return finish(plan, folder, console=self.console), task.drawn(dataset, seed)
 
 
-Entrant = Ready | Method  #: what is judged
+Entrant = Ready | Learner  #: what is judged
 
 
 def entrant(
@@ -87,7 +87,7 @@ def entrant(
     if isinstance(model, str):
         if (epochs is None) == (minutes is None):
             raise InputError(f"{suite.name} pretrains {model} on each set; give --epochs or --minutes")
-        return Method(model, {"epochs": epochs} if epochs is not None else {"minutes": minutes}, console)
+        return Learner(model, {"epochs": epochs} if epochs is not None else {"minutes": minutes}, console)
     if epochs is not None or minutes is not None:
         raise InputError(f"{name} is trained already; leave out epochs and minutes")
     if model.modality.name != suite.modality:
