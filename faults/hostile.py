@@ -267,6 +267,137 @@ def weights_with_a_header_that_is_no_json(folder: Path) -> None:
     Model.load(_weights(folder, struct.pack("<Q", 8) + b"\xff" * 8))
 
 
+# ---- encoders that others made
+
+
+def _judged(encoder: object) -> str:
+    return command("evaluate", encoder, "digits", "--protocol", "knn", "--normalise", "data")
+
+
+class Reaching(torch.nn.Module):
+    """A network that reads a file of the machine while it computes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) + torch.from_file("/etc/passwd", False, 8, dtype=torch.uint8).sum()
+
+
+def _program(path: Path, text: str, old: str = "torch.relu") -> Path:
+    """A TorchScript file whose program has ``text`` where ``old`` stood."""
+    made = io.BytesIO()
+    torch.jit.save(torch.jit.trace(lambda x: torch.relu(x), torch.zeros(1, 4)), made)
+    with (
+        zipfile.ZipFile(made) as good,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bad,
+    ):
+        for entry in good.infolist():
+            content = good.read(entry)
+            if entry.filename.endswith(".py"):
+                assert old.encode() in content
+                content = content.replace(old.encode(), text.encode())
+            bad.writestr(entry.filename, content)
+    return path
+
+
+@case
+def a_network_that_is_a_pickle(folder: Path) -> None:
+    torch.save(Payload(), folder / "x.pt")
+    _judged(folder / "x.pt")
+
+
+@case
+def a_network_that_reads_files(folder: Path) -> None:
+    torch.jit.save(torch.jit.script(Reaching()), folder / "x.pt")
+    _judged(folder / "x.pt")
+
+
+@case
+def a_network_of_operators_from_elsewhere(folder: Path) -> None:
+    _judged(_program(folder / "x.pt", "ops.shell.run"))
+
+
+@case
+def a_network_whose_program_unpacks_to_a_hundred_times_its_size(folder: Path) -> None:
+    _judged(_program(folder / "x.pt", "torch.relu" + " " * 2**27))
+
+
+def _graph(path: Path, *nodes: tuple[str, str], domain: str = "", weight: dict | None = None) -> Path:
+    """An ONNX file: operators with their outputs, one after the other from ``x``, to ``y``."""
+    import onnx
+
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    inputs = ["x", *(output for _, output in nodes)]
+    made = [
+        helper.make_node(name, [start] + (["w"] if weight and not i else []), [output], domain=domain)
+        for i, ((name, output), start) in enumerate(zip(nodes, inputs))
+    ]
+    held = [onnx.TensorProto(name="w", data_type=kind, **weight)] if weight else []
+    graph = helper.make_graph(
+        made,
+        "graph",
+        [helper.make_tensor_value_info("x", kind, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("y", kind, ["n", "dim"])],
+        held,
+    )
+    versions = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    path.write_bytes(helper.make_model(graph, opset_imports=versions, ir_version=8).SerializeToString())
+    return path
+
+
+@case
+def a_graph_whose_weights_lie_outside_of_its_folder(folder: Path) -> None:
+    import onnx
+
+    (folder / "secret").write_bytes(bytes(256))
+    (folder / "in").mkdir()
+    place = onnx.StringStringEntryProto(key="location", value="../secret")
+    outside = {"dims": [1, 1, 8, 8], "data_location": onnx.TensorProto.EXTERNAL, "external_data": [place]}
+    _judged(_graph(folder / "in" / "x.onnx", ("Add", "a"), ("Flatten", "y"), weight=outside))
+
+
+@case
+def a_graph_of_operators_from_elsewhere(folder: Path) -> None:
+    _judged(_graph(folder / "x.onnx", ("System", "y"), domain="os"))
+
+
+@case
+def a_graph_that_claims_petabytes(folder: Path) -> None:
+    _judged(_graph(folder / "x.onnx", ("Add", "a"), ("Flatten", "y"), weight={"dims": [10**9, 10**6, 8, 8]}))
+
+
+@case
+def a_graph_that_grows_to_petabytes(folder: Path) -> None:
+    import onnx
+
+    size = {"dims": [4], "int64_data": [1, 10**12, 8, 8], "data_type": onnx.TensorProto.INT64}
+    graph = onnx.load(_graph(folder / "x.onnx", ("Expand", "a"), ("Flatten", "y"), weight={"dims": [0]}))
+    graph.graph.initializer[0].CopyFrom(onnx.TensorProto(name="w", **size))
+    onnx.save(graph, folder / "x.onnx")
+    _judged(folder / "x.onnx")
+
+
+def _sentences(folder: Path, kind: str) -> Path:
+    (folder / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": kind}]))
+    return folder
+
+
+@case
+def a_sentence_encoder_that_brings_its_own_code(folder: Path) -> None:
+    (folder / "evil.py").write_text("from faults.hostile import Payload\nPayload.ran.append('ran')\n")
+    command("evaluate", f"st:{_sentences(folder, 'evil.Model')}", "digits")
+
+
+@case
+def a_sentence_encoder_whose_weights_are_a_pickle(folder: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Payload()))
+    command("evaluate", f"st:{_sentences(folder, 'sentence_transformers.models.Transformer')}", "digits")
+
+
+@case
+def vectors_that_are_pickled_objects(folder: Path) -> None:
+    np.save(folder / "x.npy", np.array([Payload()], object), allow_pickle=True)
+    command("evaluate", folder / "x.npy", "digits", "--protocol", "knn")
+
+
 # ---- data
 
 

@@ -24,6 +24,8 @@ REACHES = re.compile(
     r"\b(?:torch|aten)\s*\.\s*(from_file|save|load)\s*\(|\bops\s*\.\s*(?!prim\b|aten\b|quantized\b)(\w+)"
 )
 
+SPARE = 2**26  #: bytes of program and tables that a file may hold beyond what compresses like weights
+
 
 def checked(path: Path) -> None:
     """Lets a file pass that holds a TorchScript program which only computes.
@@ -36,6 +38,8 @@ def checked(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()  # all of them: two may have one name
+            if sum(e.file_size for e in entries) > SPARE + 4 * path.stat().st_size:
+                raise InputError(f"{path} would unpack to many times its size; it is not read")
             programs = [archive.read(e).decode() for e in entries if e.filename.lower().endswith(".py")]
     except (zipfile.BadZipFile, OSError, zlib.error, UnicodeDecodeError, NotImplementedError, RuntimeError):
         programs = []
