@@ -11,6 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anyview.data.batch import Batch, Ragged, payload_len, payload_map
+from anyview.data.graph.clean import pack
+from anyview.data.graph.packed import Nodes, SparseRows
+from anyview.data.graph.places import places
+from anyview.data.molecule.chemistry import read_all
+from anyview.data.molecule.smiles import vocabulary
+from anyview.data.readers.molecule import payload
 from anyview.errors import InputError
 from anyview.modalities import modality
 from anyview.views.base import Views
@@ -74,7 +80,63 @@ def table(draw: Draw) -> tuple[Any, Spec]:
     return {"numeric": x.masked_fill(torch.rand(x.shape) < 0.3, torch.nan), "categorical": codes}, features
 
 
-KINDS = {f.__name__: f for f in (image, video, volume, series, audio, text, table)}
+def events(draw: Draw) -> tuple[Any, Spec]:
+    length = torch.tensor(draw(st.lists(st.integers(1, 40), min_size=1, max_size=4)))
+    count, numeric, categorical = int(length.sum()), draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    fields = {
+        "time": torch.rand(count, dtype=torch.float64).cumsum(0),
+        "numeric": torch.randn(count, numeric),
+        "categorical": torch.randint(0, 4, (count, categorical)),
+    }
+    return {name: Ragged(values, length) for name, values in fields.items()}, {}
+
+
+def edges(draw: Draw, nodes: list[int]) -> torch.Tensor:
+    """(2, edges), both ways of each, of graphs of so many nodes end to end."""
+    found, before = [], 0
+    for count in nodes:
+        linked = torch.rand(count, count) < draw(st.sampled_from([0.0, 0.3, 1.0]))
+        found.append(torch.nonzero(linked | linked.T).T + before)
+        before += count
+    return torch.cat(found, 1)
+
+
+def graph(draw: Draw) -> tuple[Any, Spec]:
+    """Small graphs, or the nodes of one."""
+    one = draw(st.booleans())
+    nodes = [draw(st.integers(1, 12))] if one else draw(st.lists(st.integers(1, 8), min_size=1, max_size=4))
+    dense = torch.randn(sum(nodes), 5).relu()
+    kinds = {
+        "dense": dense,
+        "sparse": SparseRows.of(dense),
+        "categories": torch.randint(0, 5, (sum(nodes), 1)),
+    }
+    features = draw(st.sampled_from(sorted(kinds)))
+    packed = pack(kinds[features], edges(draw, nodes), torch.tensor(nodes))
+    if draw(st.booleans()):
+        packed = packed.with_x(packed.x, places(packed))
+    x = Nodes(packed, torch.arange(packed.count)) if one else packed
+    return x, {"level": "nodes" if one else "graphs", "features": features, "size": 5}
+
+
+def molecule(draw: Draw) -> tuple[Any, Spec]:
+    known = ["C", "CCO", "c1ccccc1Br", "[Na+].[Cl-]", "C[C@H](N)C(=O)O", "C1CC1/C=C/C#N"]
+    chosen = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4))
+    molecules, _, _ = read_all(chosen, "here", draw(st.integers(0, 3)))
+    tokens = vocabulary([smiles for m in molecules for smiles in m.smiles])
+    return payload(molecules, tokens), {"tokens": tokens}
+
+
+def image_text(draw: Draw) -> tuple[Any, Spec]:
+    (pictures, seen), (captions, read) = image(draw), text(draw)
+    count = min(len(pictures), len(captions))
+    return {"image": pictures[:count], "text": captions[:count]}, {"image": seen, "text": read}
+
+
+KINDS = {
+    f.__name__: f
+    for f in (image, video, volume, series, audio, text, table, events, graph, molecule, image_text)
+}
 CASES = [(kind, need) for kind in KINDS for need in modality(kind).views]
 
 
@@ -139,5 +201,8 @@ def test_views_of_any_batch_with_any_options(kind: str, need: str, data: st.Data
         assert same(view.x, again.x)
         assert same(view.meta, again.meta)
         for values in tensors(view.x):
-            assert not values.is_floating_point() or kind == "table" or bool(values.isfinite().all())
+            # what is missing in a field is NaN
+            assert (
+                kind in ("table", "events") or not values.is_floating_point() or bool(values.isfinite().all())
+            )
         assert not isinstance(view.x, Ragged) or int(view.x.length.min()) >= 1
