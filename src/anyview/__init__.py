@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anyview._version import __version__
 
 if TYPE_CHECKING:
-    from anyview.api import compare, embed, evaluate, health, load, pretrain, resume, suite
+    from anyview.api import compare, embed, evaluate, explore, health, load, pretrain, resume, suite
     from anyview.data import open
     from anyview.errors import InputError, RunError
     from anyview.register import systems
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "explore",
     "health",
     "load",
     "open",
@@ -42,6 +43,7 @@ _HOMES = {
     "load": "anyview.api",
     "embed": "anyview.api",
     "evaluate": "anyview.api",
+    "explore": "anyview.api",
     "health": "anyview.api",
     "compare": "anyview.api",
     "suite": "anyview.api",

@@ -1,4 +1,4 @@
-"""The few public functions: pretrain, resume, load, embed, evaluate, health, compare, suite.
+"""The few public functions: pretrain, resume, load, embed, evaluate, health, explore, compare, suite.
 
 Lightning takes seconds to import; only what trains waits for it.
 """
@@ -24,8 +24,10 @@ from anyview.evaluation.suites.score import Score
 from anyview.evaluation.verdict import verdict
 from anyview.files import parse_json, write_json, write_text
 from anyview.modalities import modality as modality_of
+from anyview.report.atlas import make_page
 from anyview.report.comparison import write_comparison
 from anyview.report.html import write_report
+from anyview.report.serve import Server
 from anyview.training.elsewhere import from_elsewhere, named
 from anyview.training.folder import new_run_folder, read_config, read_spec, slug
 from anyview.training.model import Model
@@ -197,6 +199,31 @@ def health(model: Encodes, data: Any, *, split: str | None = None, seed: int = 0
     """Whether an encoder has collapsed, by its embeddings of some data, without labels; see
     ``anyview.evaluation.health.health``."""
     return _health(_model(model, data), data, split=split, seed=seed)
+
+
+def explore(
+    model: Encodes, data: Any, *, split: str | None = None, samples: int = 5000, seed: int = 0, port: int = 0
+) -> Server:
+    """A page on this machine that shows embeddings: a map, neighbours, clusters, and what each sample is.
+
+    >>> with explore("runs/digits", "digits") as server:  # doctest: +SKIP
+    ...     print(server.url)
+    ...     server.serve_forever()
+
+    Args:
+        model: an encoder, or what ``load`` takes.
+        data: what to show, labelled or not; all splits on one map, or ``split``.
+        samples: shown at most, drawn at random by ``seed``, as the map is.
+        port: of the server; 0 takes any that is free.
+
+    Raises:
+        InputError: when embedding-atlas is not installed, the data cannot be read or is too little for a map, or the
+            port is taken.
+    """
+    one = _model(model, data)
+    dataset = one.open_all(data)
+    sources = {split: dataset.split(split)} if split else dataset.splits
+    return Server(make_page(one, sources, samples, seed), port)
 
 
 def compare(

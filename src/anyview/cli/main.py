@@ -15,6 +15,7 @@ COMMANDS = {
     "suite": "judge an encoder on many tasks by one published protocol",
     "select": "rank runs without labels, by what their embeddings look like",
     "health": "look for signs of collapse in the embeddings of any encoder",
+    "explore": "look at embeddings in the browser, on this machine only",
     "embed": "write embeddings to a Parquet or npy file",
     "systems": "list the published systems that are implemented",
     "demo": "the main job on a small built-in dataset, offline, in about two minutes",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from anyview.data.audio.logmel import HOP, LogMel, statistics, waveforms
+from anyview.data.audio.waves import wav
 from anyview.data.batch import Payload, Ragged, payload_map
 from anyview.data.source import Source
 from anyview.modalities.base import Modality, Raw, Spec
@@ -66,6 +67,9 @@ class Audio(Modality):
         gray = ((frames.padded(-2.0)[0][:, :width] / 4 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
         gray = torch.nn.functional.pad(gray, (0, 0, 0, width - gray.shape[1]))
         return gray.transpose(1, 2).flip(1)[..., None].contiguous()
+
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        return {"sound": [wav(one, spec["rate"]) for one in x.to("cpu").unpack()]}
 
     def _front(self, spec: Spec) -> LogMel:
         return LogMel(spec["rate"], spec["mels"], spec["mean"], spec["std"])

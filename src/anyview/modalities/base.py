@@ -102,6 +102,11 @@ class Modality:
         """Network inputs as uint8 ``(batch, height, width, channels)`` for the report; None if there is none."""
         return None
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        """What a person reads or hears of samples, besides their picture: by name, a value each, which is a text, a
+        number, or the bytes of a WAV file."""
+        return {}
+
     def views_for(self, needs: str) -> Callable[..., Views]:
         """What makes the views that a method needs; InputError with the reason when there are none.
 

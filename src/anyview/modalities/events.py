@@ -60,6 +60,12 @@ class Events(Modality):
 
         return features
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        """How many events, and from the first to the last of them, in days where they are dated."""
+        time = x["time"]
+        span = time.values[time.starts + time.length - 1] - time.values[time.starts]
+        return {"events": time.length.tolist(), "span": span.tolist()}
+
     def describe(self, spec: Spec) -> str:
         numbers, categories = len(spec["numeric"]), len(spec["categorical"])
         return f"events by {spec['entity']} with {numbers} numeric and {categories} categorical fields"

@@ -48,6 +48,12 @@ class Graph(Modality):
         the features)."""
         return lambda x: node_features(x, spec) if isinstance(x, Nodes) else histograms(x, spec)
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        """Nodes and edges (both ways) of a graph; of a node its edges."""
+        if isinstance(x, Nodes):
+            return {"edges": x.graph.degree[x.index].tolist()}
+        return {"nodes": x.nodes.tolist(), "edges": x.edges.tolist()}
+
     def describe(self, spec: Spec) -> str:
         what = {
             "categories": f"{spec['size'] - 1:,} labels of nodes",

@@ -64,6 +64,9 @@ class ImageText(Modality):
         IMAGE.check(spec["image"])
         TEXT.check(spec["text"])
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        return TEXT.told(x["text"], spec["text"]) if "text" in x else {}
+
     def picture(self, x: Payload, spec: Spec) -> Tensor | None:
         return IMAGE.picture(x["image"], spec["image"]) if "image" in x else None
 

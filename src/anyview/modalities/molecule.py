@@ -38,6 +38,10 @@ class Molecule(Modality):
     def raw(self, train: Source, spec: Spec) -> Raw:
         return lambda x: x["fingerprint"].dense()
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        tokens = ["?", *spec["tokens"]]
+        return {"smiles": ["".join(tokens[i] for i in one.tolist()) for one in x["smiles"].unpack()]}
+
     def describe(self, spec: Spec) -> str:
         return f"molecules as graphs and as SMILES of {len(spec['tokens']):,} tokens"
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyview.data.batch import Ragged
+from anyview.data.batch import Payload, Ragged
 from anyview.data.source import Source
 from anyview.encoders.tokenizers.series import dense
 from anyview.modalities.base import Modality, Raw, Spec
@@ -36,6 +36,9 @@ class Series(Modality):
         """The series itself, on the usual length (``RAW_STEPS`` at most)."""
         steps = min(RAW_STEPS, spec["length"])
         return lambda x: at_length(whole(x, spec), steps).flatten(1)
+
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        return {"steps": x.length.tolist() if isinstance(x, Ragged) else [x.shape[2]] * len(x)}
 
     def describe(self, spec: Spec) -> str:
         channels = f"{spec['channels']:,} channel{'s' * (spec['channels'] != 1)}"

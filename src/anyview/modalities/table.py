@@ -44,6 +44,18 @@ class Table(Modality):
 
         return features
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        """The columns as they were read: what is missing is None, and a value that was not learned from is "other"."""
+        numbers = {
+            f["name"]: [None if v != v else v * f["spread"] + f["middle"] for v in column.tolist()]
+            for f, column in zip(spec["numeric"], x["numeric"].unbind(1))
+        }
+        values = {
+            f["name"]: [[None, "other", *f["values"]][code] for code in column.tolist()]
+            for f, column in zip(spec["categorical"], x["categorical"].unbind(1))
+        }
+        return numbers | values
+
     def describe(self, spec: Spec) -> str:
         numbers, categories = len(spec["numeric"]), len(spec["categorical"])
         return f"table of {len(names(spec))} columns ({numbers} numeric, {categories} categorical)"

@@ -85,6 +85,10 @@ class Text(Modality):
 
         return features
 
+    def told(self, x: Payload, spec: Spec) -> dict[str, list[Any]]:
+        both = x if isinstance(x, dict) else {"text": x}
+        return {name: decode(side, spec) for name, side in both.items()}
+
     def _texts(self, x: Payload, spec: Spec) -> list[str]:
         return [text for side in self.sides(x) or (x,) for text in decode(side, spec)]
 

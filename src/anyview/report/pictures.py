@@ -26,19 +26,32 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
 
 
-def _uri(image: Image.Image, kind: str = "PNG") -> str:
+def _bytes(image: Image.Image, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     options = {"optimize": True} if kind == "PNG" else {"quality": 82}
     image.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
+
+
+def _uri(content: bytes, kind: str = "PNG") -> str:
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"
+
+
+def png(pixels: UInt8[np.ndarray, "h w channels"], side: int, least: int = 0) -> bytes:
+    """One PNG whose longer side is at most ``side`` pixels; small pictures stay as they are, or where that is less
+    than ``least`` have every pixel as a square."""
+    image = _image(pixels)
+    if max(image.size) < least:
+        times = -(-least // max(image.size))
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    if max(image.size) > side:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _bytes(image)
 
 
 def picture(pixels: UInt8[np.ndarray, "h w channels"], side: int) -> str:
-    """One PNG whose longer side is at most ``side`` pixels; small pictures stay as they are."""
-    image = _image(pixels)
-    if max(image.size) > side:
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _uri(image)
+    """As ``png``, as a data URI."""
+    return _uri(png(pixels, side))
 
 
 def sheet(
@@ -57,7 +70,7 @@ def sheet(
     tiles[:n] = thumbs
     grid = tiles.reshape(rows, columns, height, width, -1).swapaxes(1, 2)
     image = _image(grid.reshape(rows * height, columns * width, -1))
-    uri = _uri(image)
+    uri = _uri(_bytes(image))
     if len(uri) > MOST_PNG:
-        uri = _uri(image, "JPEG")
+        uri = _uri(_bytes(image, "JPEG"), "JPEG")
     return uri, (columns, rows), (width, height)

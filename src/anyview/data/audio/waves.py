@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import wave as wave_file
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -170,6 +171,17 @@ def decode_all(
     """All recordings of a split: waveforms of the readable ones, their places, and the others with reasons."""
     done, failed = each(lambda i: decode(items[i]), len(items), threads)
     return list(done.values()), list(done), [Skipped(where(i), reason) for i, reason in failed.items()]
+
+
+def wav(wave: Int16[Tensor, "samples"], rate: int) -> bytes:
+    """A mono WAV file of 16 bits."""
+    out = io.BytesIO()
+    with wave_file.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(wave.numpy().astype("<i2").tobytes())
+    return out.getvalue()
 
 
 def each(work: Callable[[int], Any], count: int, threads: int) -> tuple[dict[int, Any], dict[int, str]]:
