@@ -3,6 +3,7 @@
 import functools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -105,6 +106,15 @@ Figures = dict[str, dict[str, float]]  #: row -> metric -> figure
 
 Part = Callable[[int, int], Figures]  #: (budget, seed) -> rows
 
+#: seconds of a processor that each job took: wall time says as much about what else the machine did
+SPENT: list[float] = []
+
+
+def timed(part: Part, budget: int, seed: int) -> tuple[Figures, float]:
+    """The rows, and the seconds of a processor they took."""
+    start = time.process_time()
+    return part(budget, seed), time.process_time() - start
+
 
 def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> dict[str, "Row"]:
     """The rows of ``one(budget, seed)`` over seeds, in order; of several parts that each give some of the rows.
@@ -115,11 +125,12 @@ def over_seeds(parts: Part | Sequence[Part], budget: int, seeds: list[int]) -> d
     parts = [parts] if callable(parts) else list(parts)
     jobs = [(part, seed) for part in parts for seed in seeds]
     with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), get_context("spawn"), one_thread) as pool:
-        running = [pool.submit(part, budget, seed) for part, seed in jobs]
+        running = [pool.submit(timed, part, budget, seed) for part, seed in jobs]
         ended, waiting = wait(running, return_when=FIRST_EXCEPTION)
         if waiting:  # one of those that ended failed, so the others would be for nothing
             pool.shutdown(wait=False, cancel_futures=True)
-        found = [job.result() for job in (ended if waiting else running)]
+        found, seconds = zip(*[job.result() for job in (ended if waiting else running)])
+    SPENT.extend(seconds)
     groups = [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
     return {
         name: Row.over(name, [figures[name] for figures in group]) for group in groups for name in group[0]

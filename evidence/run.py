@@ -20,7 +20,7 @@ from rich.table import Table
 
 from anyview.errors import InputError, unknown
 from anyview.files import write_json
-from evidence.common import Evidence, Row
+from evidence.common import SPENT, Evidence, Row
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(
@@ -58,6 +58,7 @@ def main() -> int:
                 "seeds": args.seeds,
                 "budget": f"{args.budget or script.BUDGET} epochs",
                 "minutes": round(minutes, 1),
+                "core_minutes": round(sum(SPENT) / 60, 1),
                 "date": datetime.date.today().isoformat(),
                 "commit": commit(),
                 "machine": machine(),
@@ -91,7 +92,7 @@ def show(claim: str, found: Evidence, minutes: float) -> None:
         console.print(
             f"{state:<14} {check.text}: {check.value:.2f} (needed {sign} {check.needed:g})", soft_wrap=True
         )
-    console.print(f"{minutes:.1f} min")
+    console.print(f"{minutes:.1f} min, {sum(SPENT) / 60:.1f} of one core")
 
 
 def cell(row: Row, metric: str) -> str:
