@@ -1,12 +1,15 @@
 """Objectives for pairs of two kinds (an image and its caption): find the other half among all other halves."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from anyview.errors import InputError
-from anyview.objectives.pairwise import in_blocks
+from anyview.objectives.pairwise import BLOCK, ROWS, in_blocks
 from anyview.objectives.precision import full_precision
 
 
@@ -64,7 +67,8 @@ def pair_sigmoid(
         L = -(1/B) sum_i sum_j log sigmoid( z_ij (t x_i . y_j + b) ),   z_ij = 2 [i = j] - 1
 
     over the normalised halves ``x, y`` of ``B`` pairs. Divided by ``B``, not by the number of decisions. No row
-    is normalised by others, so it is summed block by block (section 3.3): memory grows with ``B``, not ``B^2``.
+    is normalised by others, so it is summed block by block (section 3.3), its gradient with it: memory grows with
+    ``B``, not ``B^2``.
 
     Args:
         z: the first halves and the second, in the same order, any length.
@@ -72,12 +76,33 @@ def pair_sigmoid(
         bias: ``b``; far below 0 at the start, since nearly all of the decisions are no.
     """
     x, y = F.normalize(z, dim=-1)
-    scale, bias = scale.to(x), bias.to(x)
+    return _SigmoidOfPairs.apply(x, y, scale.to(x), bias.to(x)) / len(x)
 
-    def total(part: Tensor, start: int) -> tuple[Tensor]:
-        logits = scale * part @ y.T + bias
-        sign = torch.full_like(logits, -1.0)
-        sign.diagonal(start).fill_(1.0)
-        return (F.logsigmoid(sign * logits).sum(),)
 
-    return -torch.stack([part for (part,) in in_blocks(total, x, len(y))]).sum() / len(x)
+class _SigmoidOfPairs(torch.autograd.Function):
+    """The sum over all pairs, with its gradient made in the same pass: it needs no sum over others, so each block of
+    logits is visited once and forgotten."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        total, slope = x.new_zeros(()), x.new_zeros(())
+        gx, gy = torch.empty_like(x), torch.zeros_like(y)
+        rows = max(ROWS, BLOCK // len(y))
+        for start in range(0, len(x), rows):
+            part = x[start : start + rows]
+            logits = torch.addmm(bias, part, y.T, alpha=float(scale))
+            # as if all were no pairs: -log sigmoid(-z) = softplus(z), and for those that are it is less by z
+            total = total + F.softplus(logits).sum() - logits.diagonal(start).sum()
+            grad = logits.sigmoid_()
+            grad.diagonal(start).sub_(1)
+            slope = slope + grad.sum()
+            torch.mm(grad, y, out=gx[start : start + rows])
+            gy.addmm_(grad.T, part)
+        ctx.save_for_backward(x, gx, gy, scale, slope)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        x, gx, gy, scale, slope = ctx.saved_tensors
+        return grad * scale * gx, grad * scale * gy, grad * (gx * x).sum(), grad * slope

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyview.errors import InputError
+from anyview.objectives.pairwise import BLOCK, ROWS
 from anyview.objectives.precision import full_precision
 
 TURNS = 20  #: of matrix times vector between two in logarithms
@@ -26,7 +27,8 @@ def sinkhorn(
     with the sum 1. Without any turn this is a softmax, and nothing keeps the prototypes alike: the ablation.
 
     The whole batch must be here: the loop gathers it. Each view is a problem of its own. In logarithms, so that no
-    temperature is too low. No gradient.
+    temperature is too low, and a block of samples at a time: besides the codes only ``v`` is held, and ``u`` is made
+    anew from it. No gradient.
 
     Args:
         scores: of samples and prototypes; cosines in SwAV.
@@ -38,11 +40,20 @@ def sinkhorn(
     """
     if not epsilon > 0:
         raise InputError(f"the epsilon of a transport must be above 0; it is {epsilon:g}")
-    log_q = scores / epsilon
-    for _ in range(iterations):
-        log_q = log_q - log_q.logsumexp(-2, keepdim=True)
-        log_q = log_q - log_q.logsumexp(-1, keepdim=True)
-    return log_q.softmax(-1)
+    rows = max(ROWS, BLOCK // max(1, scores[..., 0, :].numel()))
+    potential = scores.new_zeros(*scores.shape[:-2], 1, scores.shape[-1])  # log v, without its constant
+    for turn in range(iterations):
+        total = torch.full_like(potential, -torch.inf)
+        for block in scores.split(rows, -2):
+            log_q = block / epsilon + potential
+            if turn:
+                log_q -= log_q.logsumexp(-1, keepdim=True)
+            total = torch.logaddexp(total, log_q.logsumexp(-2, keepdim=True))
+        potential = potential - total
+    q = torch.empty_like(scores)
+    for block, part in zip(scores.split(rows, -2), q.split(rows, -2)):
+        part.copy_((block / epsilon + potential).softmax(-1))
+    return q
 
 
 @torch.no_grad()
