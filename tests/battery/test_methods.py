@@ -181,7 +181,7 @@ def test_bf16_is_finite_and_near(system: str, kind: str) -> None:
     losses = []
     for enabled in (False, True):
         seed_step(2, 0)
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled), types_unchecked(enabled):
             losses.append(sum(as_terms(method.loss(**method(views))).values()))
     losses[1].backward()
     assert torch.isfinite(losses[1])

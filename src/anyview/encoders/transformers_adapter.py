@@ -1,6 +1,8 @@
 """A model of the transformers library from a local folder as an encoder (the extra ``anyview[transformers]``)."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,30 +170,39 @@ def read_sentence_modules(folder: str) -> dict[str, Any]:
 def _network(architecture: dict[str, Any], weights: str | None) -> Any:
     try:
         from transformers import AutoConfig, AutoModel
-        from transformers.utils import logging
     except ImportError:
         raise InputError(
             'models of transformers need it installed: pip install "anyview[transformers]"'
         ) from None
-    said = logging.get_verbosity()
-    logging.set_verbosity_error()  # it lists the heads that are left out, as intended
-    logging.disable_progress_bar()
     try:
-        if weights is not None:
-            return AutoModel.from_pretrained(
-                Path(weights).expanduser(),
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-            ).float()
-        options = {k: v for k, v in architecture.items() if k != "model_type"}
-        config = AutoConfig.for_model(architecture["model_type"], **options)
-        return AutoModel.from_config(config, trust_remote_code=False).float()
+        with unspoken():
+            if weights is not None:
+                return AutoModel.from_pretrained(
+                    Path(weights).expanduser(),
+                    local_files_only=True,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                ).float()
+            options = {k: v for k, v in architecture.items() if k != "model_type"}
+            config = AutoConfig.for_model(architecture["model_type"], **options)
+            return AutoModel.from_config(config, trust_remote_code=False).float()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(
             f"transformers cannot build {weights or architecture['model_type']}: {reason}"
         ) from error
+
+
+@contextmanager
+def unspoken() -> Iterator[None]:
+    """Without the library's bars of progress and its list of heads that are left out, as intended."""
+    from transformers.utils import logging
+
+    said = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
     finally:
         logging.set_verbosity(said)
         logging.enable_progress_bar()

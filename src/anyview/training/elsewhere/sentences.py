@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from anyview.encoders.transformers_adapter import unspoken
 from anyview.errors import InputError
 from anyview.training.elsewhere.base import Asked, Origin
 from anyview.training.elsewhere.calls import of_function
@@ -82,7 +83,8 @@ def load(asked: Asked) -> Model:
         ) from None
     read: Callable[..., Any] = partial(SentenceTransformer, local_files_only=True, trust_remote_code=False)
     try:
-        model = read(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
+        with unspoken():
+            model = read(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
     except Exception as error:  # another library's code
         raise InputError(f"{folder} cannot be read by sentence-transformers: {_line(error)}") from error
     return of_function(asked, Sentences(model.float()).eval())
