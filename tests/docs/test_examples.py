@@ -72,9 +72,9 @@ def test_pretrain_photos_without_labels(tmp_path: Path, run: Callable[..., str])
 
 
 def test_custom_loop_lowers_the_loss(tmp_path: Path) -> None:
-    out = alone(tmp_path, "custom_loop.py", "41")
+    out = alone(tmp_path, "custom_loop.py", "21")
     losses = [float(line.split()[-1]) for line in out.splitlines() if line.startswith("step")]
-    assert len(losses) == 3
+    assert len(losses) == 2
     assert losses[-1] < losses[0]
     assert "(360, 96)" in out
 
