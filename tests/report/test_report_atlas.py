@@ -1,6 +1,7 @@
 """The page of ``explore``: its table tells what samples are, its server answers it alone, a browser shows it."""
 
 import http.client
+import importlib.util
 import io
 import json
 import shutil
@@ -26,7 +27,7 @@ from anyview import api
 from anyview.cli.main import main
 from anyview.errors import InputError
 from anyview.modalities import modality
-from anyview.report import atlas
+from anyview.report import atlas, projection
 from anyview.report.atlas import Page, make_page, nearest_others
 from anyview.report.serve import Server
 from anyview.training.model import Model
@@ -198,8 +199,30 @@ def test_what_cannot_be_shown_is_one_line(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_a_browser_draws_the_map_and_asks_nobody_else(tmp_path: Path) -> None:
+def test_umap_keeps_apart_what_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("umap") is None:
+        pytest.skip("no umap-learn here")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # of so few samples compiling takes longer
+    x = np.random.default_rng(0).normal(size=(16, 5))
+    x[8:, 0] += 50
+    flat = projection._umap(x, seed=0)
+    assert flat.shape == (16, 2)
+    near, far = (
+        np.linalg.norm(flat[:8].mean(0) - flat[part].mean(0)) for part in (slice(0, 4), slice(8, 16))
+    )
+    assert far > 2 * near
+
+
+def scattered(reduced: np.ndarray, seed: int) -> np.ndarray:
+    """In place of UMAP, which takes long to compile."""
+    return np.random.default_rng(seed).uniform(-3, 3, (len(reduced), 2))
+
+
+def test_a_browser_draws_the_map_and_asks_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("embedding_atlas")
+    monkeypatch.setattr(projection, "_umap", scattered)
     browser = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
     if browser is None:
         pytest.skip("no Chromium here")
@@ -224,5 +247,5 @@ def drawn(tab: Any) -> Image.Image | None:
     if picture is None:
         return None
     field = np.asarray(picture.convert("HSV").crop((20, 90, 880, 430))).reshape(-1, 3)
-    hue = field[(field[:, 1] > 100) & (field[:, 2] > 100), 0]
+    hue = field[(field[:, 1] > 60) & (field[:, 2] > 100), 0]  # points let the ground shine through
     return picture if (np.bincount(hue // 16, minlength=16) > 50).sum() >= 5 else None
