@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -28,7 +29,7 @@ from anyview.cli.main import main
 from anyview.errors import InputError
 from anyview.modalities import modality
 from anyview.report import atlas, projection
-from anyview.report.atlas import Page, make_page, nearest_others
+from anyview.report.atlas import Page, make_page, near
 from anyview.report.serve import Server
 from anyview.training.model import Model
 
@@ -73,9 +74,9 @@ def test_a_row_a_sample_of_every_kind(kind: str, brought: Path) -> None:
         "place",
     }
     assert said, "nothing says what a sample is"
-    for near in rows["neighbours"].to_pylist():
-        assert len(near["ids"]) == 11
-        assert near["distances"] == sorted(near["distances"])
+    for others in rows["neighbours"].to_pylist():
+        assert len(others["ids"]) == 11
+        assert others["distances"] == sorted(others["distances"])
     props = json.loads(page.files["data/metadata.json"])["props"]
     point = props["defaultChartsConfig"]["embedding"]["data"]
     assert {point["x"], point["y"], point["category"], point["neighbors"]} <= set(rows.column_names)
@@ -104,9 +105,20 @@ def test_what_is_told_is_what_was_read(brought: Path) -> None:
     assert max(shown.size) >= atlas.LEAST
 
 
+def test_columns_of_the_data_do_not_take_the_place_of_the_pages_own(brought: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["cluster", "sample", "map x", "neighbours", "split", "height"]
+    data = av.open(pd.DataFrame({name: rng.normal(size=20) for name in names}), modality="table")
+    model = Model(modality("table").encoder("mlp-s", data.spec), modality("table"), data.spec)
+    rows = table(make_page(model, {"train": data.train}, 20))
+    assert rows["sample"].to_pylist() == list(range(20))
+    assert rows["cluster"][0].as_py().startswith("cluster ")
+    assert {f"{name} of the data" for name in names[:-1]} | {"height"} <= set(rows.column_names)
+
+
 def test_neighbours_are_the_nearest_by_cosine() -> None:
     x = torch.randn(40, 6)
-    ids, apart = nearest_others(x, 5)
+    ids, apart = near(x, 5)
     unit = x / x.norm(dim=1, keepdim=True)
     for i in range(40):
         cosines = [(float(unit[i] @ unit[j]), j) for j in range(40) if j != i]

@@ -24,6 +24,7 @@ from torch import Tensor
 from anyview.data.loader import batches
 from anyview.data.source import Source
 from anyview.errors import InputError
+from anyview.objectives.agreement import neighbours
 from anyview.report.pictures import png, to_rgb
 from anyview.report.projection import flat_map
 from anyview.targets.kmeans import kmeans
@@ -36,6 +37,7 @@ LEAST, SIDE = 64, 128  #: pixels of the longer side of a picture
 FEWEST = 3  #: samples of which there can be a map
 ID, X, Y, NEAR, SEEN = "sample", "map x", "map y", "neighbours", "picture"
 SOUND = "sound"
+OURS = (ID, X, Y, NEAR, SEEN, "cluster", "label", "split", "place")  #: columns of the page, not of the data
 
 
 @dataclass(frozen=True)
@@ -87,27 +89,27 @@ def make_page(model: Model, sources: Mapping[str, Source], samples: int, seed: i
         )
     columns = _told(model, parts)
     flat, method = flat_map(vectors[finite].numpy(), seed, umap=True)
-    label = columns.get("label")
-    count = (
-        len({one for one in label if one is not None}) if label and isinstance(label[0], str) else CLUSTERS
-    )
+    classes = {one for one in columns.get("label", ()) if isinstance(one, str)}
+    count = len(classes) or CLUSTERS
     seed_step(seed, 0)
-    cluster = kmeans(F.normalize(vectors[finite], dim=1), max(1, min(count, int(finite.sum()))))[1]
+    cluster = kmeans(F.normalize(vectors[finite], dim=1), min(count, int(finite.sum())))[1]
     kept = finite.nonzero()[:, 0].tolist()
     rows = {
         ID: pa.array(range(len(kept))),
         X: pa.array(flat[:, 0]),
         Y: pa.array(flat[:, 1]),
-        NEAR: _near(vectors[finite]),
+        NEAR: pa.array(
+            [{"ids": i, "distances": d} for i, d in zip(*(x.tolist() for x in near(vectors[finite])))]
+        ),
         "cluster": pa.array([f"cluster {i}" for i in cluster.tolist()]),
-    } | {name: _column(name, [values[i] for i in kept]) for name, values in columns.items()}
+    } | {name: _column([values[i] for i in kept]) for name, values in columns.items()}
     return Page(static, files(pa.table(rows), f"{method} of {len(kept):,}"), len(kept), method)
 
 
 def files(table: pa.Table, title: str) -> dict[str, bytes]:
     """The table, and what says how it is shown."""
     texts = [f.name for f in table.schema if f.type == pa.string()]
-    text = next((name for name in texts if name not in ("cluster", "label", "split", "place")), None)
+    text = next((name for name in texts if name not in OURS), None)
     point = {"x": X, "y": Y, "text": text, "neighbors": NEAR}
     colour = next(name for name in ("label", "cluster") if name in table.column_names)
     styles: dict[str, Any] = {name: {"display": "hidden"} for name in (ID, X, Y, NEAR)}
@@ -149,7 +151,10 @@ def _told(model: Model, parts: Mapping[str, Source]) -> dict[str, list[Any]]:
         here: dict[str, list[Any]] = {}
         for batch in batches(source, 256):
             pictures = model.modality.picture(model.modality.inputs(batch.x, model.spec), model.spec)
-            said = model.modality.told(batch.x, model.spec)
+            said = {
+                f"{name} of the data" if name in OURS else name: values
+                for name, values in model.modality.told(batch.x, model.spec).items()
+            }
             if pictures is not None:
                 said = {SEEN: [png(one, SIDE, LEAST) for one in to_rgb(pictures.numpy())]} | said
             for key, values in said.items():
@@ -175,7 +180,7 @@ def _labels(source: Source) -> list[Any]:
     return [None if i < 0 else names[i] if names else f"class {i}" for i in source.label.tolist()]
 
 
-def _column(name: str, values: list[Any]) -> pa.Array:
+def _column(values: list[Any]) -> pa.Array:
     """Bytes as the page knows them, numbers as they are, all else as text."""
     known = [value for value in values if value is not None]
     if known and isinstance(known[0], bytes):
@@ -185,21 +190,13 @@ def _column(name: str, values: list[Any]) -> pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _near(vectors: Float[Tensor, "samples dim"]) -> pa.Array:
-    """The ids of the nearest others of every sample, the nearest first, and one less their cosine."""
-    ids, apart = nearest_others(vectors, min(NEIGHBOURS, len(vectors) - 1))
-    return pa.array([{"ids": i, "distances": d} for i, d in zip(ids.tolist(), apart.tolist())])
-
-
-def nearest_others(
-    vectors: Float[Tensor, "samples dim"], count: int
-) -> tuple[Int[Tensor, "samples count"], Float[Tensor, "samples count"]]:
+def near(
+    vectors: Float[Tensor, "samples dim"], count: int = NEIGHBOURS
+) -> tuple[Int[Tensor, "samples k"], Float[Tensor, "samples k"]]:
+    """The nearest others of every sample by cosine, the nearest first, and one less their cosine; ``k`` is ``count``,
+    or all others where they are fewer."""
     unit = F.normalize(vectors, dim=1)
-    ids, cosines = [], []
-    for start in range(0, len(unit), 1024):
-        alike = unit[start : start + 1024] @ unit.T
-        alike[torch.arange(len(alike)), start + torch.arange(len(alike))] = -torch.inf
-        near = alike.topk(count, dim=1)
-        ids.append(near.indices)
-        cosines.append(near.values)
-    return torch.cat(ids), 1 - torch.cat(cosines).clamp(-1, 1)
+    ids = neighbours(unit, min(count, len(unit) - 1))
+    cosine = torch.stack([(unit * unit[column]).sum(1) for column in ids.unbind(1)], 1)
+    cosine, order = cosine.clamp(-1, 1).sort(1, descending=True)  # rounding may have changed it
+    return ids.gather(1, order), 1 - cosine

@@ -6,6 +6,7 @@ machine), and what another page begins is refused by ``Origin`` and ``Sec-Fetch-
 """
 
 import mimetypes
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Server(ThreadingHTTPServer):
         return f"http://{ADDRESS}:{self.server_port}/"
 
     def content(self, path: str) -> bytes | None:
-        """What lies at a path of the page; None for any other."""
+        """The bytes that lie at the path of a request; None where the page has nothing."""
         name = unquote(urlsplit(path).path).lstrip("/") or "index.html"
         if name in self.page.files:
             return self.page.files[name]
@@ -61,7 +62,9 @@ class Server(ThreadingHTTPServer):
             return None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle is no news."""
+        """A browser that goes away in the middle is no news; all else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -39,7 +39,10 @@ def checked(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()  # all of them: two may have one name
             if sum(e.file_size for e in entries) > SPARE + 4 * path.stat().st_size:
-                raise InputError(f"{path} would unpack to many times its size; it is not read")
+                raise InputError(
+                    f"{path} would unpack to many times its size, which is not read; save the network again "
+                    "by torch.jit.save"
+                )
             programs = [archive.read(e).decode() for e in entries if e.filename.lower().endswith(".py")]
     except (zipfile.BadZipFile, OSError, zlib.error, UnicodeDecodeError, NotImplementedError, RuntimeError):
         programs = []
