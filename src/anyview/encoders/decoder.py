@@ -69,17 +69,23 @@ class MaskedDecoder(nn.Module):
         coords: Float[Tensor, "batch tokens axes"],
         valid: Bool[Tensor, "batch tokens"],
         mask: Bool[Tensor, "batch tokens"],
+        beside: Float[Tensor, "batch beside in_dim"] | None = None,
     ) -> tuple[Float[Tensor, "batch masked size"], Bool[Tensor, "batch masked"]]:
         """Predictions of the masked tokens only, in order, and which of them are real.
 
         Args:
             visible: the encoder's output without the masked tokens, ``(batch, visible, in_dim)``.
             coords, valid, mask: of all tokens, as the encoder saw them.
+            beside: its output at tokens that have no place, such as ``cls``. They are predicted too, before the masked
+                ones.
         """
         # Attention does not mind the order, so mask tokens simply follow the visible ones.
         places, hidden = gather_masked(coords, mask, valid)
         known = self.embed(visible.values)
         known = known + sincos(visible.coords, self.dim).to(known.dtype)
         wanted = self.mask_token.to(known.dtype) + sincos(places, self.dim).to(known.dtype)
+        if beside is not None:
+            wanted = torch.cat([self.embed(beside), wanted], 1)
+            hidden = torch.cat([hidden.new_ones(beside.shape[:2]), hidden], 1)
         y = self.trunk(torch.cat([known, wanted], 1), torch.cat([visible.valid, hidden], 1))
         return self.head(self.norm(y[:, known.shape[1] :])), hidden

@@ -68,14 +68,18 @@ class TokenEncoder(Encoder):
         x: Payload,
         mask: Bool[Tensor, "batch tokens"] | None = None,
         masked: Literal["drop", "replace"] = "drop",
+        layer: int | None = None,
     ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch extra dim"], Tokens]:
         """The vector, the tokens beside the input (``cls`` first, then registers) and the tokens of one pass.
 
         Args:
             mask, masked: see ``tokens``; with ``drop`` the vector is that of the visible tokens.
+            layer: give the raw output of this layer, as ``tokens`` numbers them, instead of the normed last one.
         """
+        if layer is not None:
+            self.check_layers([layer])
         embedded = self._embed(x, mask, masked)
-        (y,) = self._run(embedded)
+        (y,) = self._run(embedded, None if layer is None else [layer])
         y = y + unused(self.mask_token)
         extra, values = y[:, : self.extra], y[:, self.extra :]
         vector = extra[:, 0] if self.pool == "cls" else mean_valid(values, embedded.valid)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders import registry
-from anyview.encoders.base import Encoder, Tokens
+from anyview.encoders.base import Encoder
 from anyview.encoders.decoder import MaskedDecoder, gather_masked
 from anyview.encoders.token_encoder import TokenEncoder, that_drops
 from anyview.errors import InputError
@@ -33,8 +33,8 @@ class DBOT(Method):
     each stage the student becomes the teacher, and encoder and decoder are drawn anew (section 3).
 
     Stages are equal shares of the run, each with a schedule of the learning rate of its own; the optimiser's
-    moments stay (both as in the released code). The paper's class token also predicts the teacher's; here only
-    hidden tokens do, since an encoder need not have one.
+    moments stay (both as in the released code). An encoder's class token, where it has one (``encoder.pool=cls``, as
+    in the paper), goes through the decoder without a position, and must be the teacher's.
 
     Args:
         stages: number of teachers; 2 in the paper's schedule for ViT-B.
@@ -71,6 +71,7 @@ class DBOT(Method):
         if stages < 1:
             raise InputError(f"stages is {stages}; dbot has 1 or more")
         self.stages, self.beta = stages, beta
+        self.classes = int(encoder.pool == "cls")  # tokens beside the input that are predicted too
         self.mask_ratio = encoder.tokenizer.mask_ratio if mask_ratio is None else mask_ratio
         self.teacher_layer = encoder.depth if teacher_layer is None else teacher_layer
         encoder.check_layers([self.teacher_layer])
@@ -90,18 +91,19 @@ class DBOT(Method):
         x = views[0].x
         coords, valid = self.encoder.layout(x)
         mask = random_mask(coords, valid, self.mask_ratio)
-        visible = self.encoder.tokens(x, mask, masked="drop")
-        assert isinstance(visible, Tokens)
-        prediction, hidden = self.decoder(visible, coords, valid, mask)
-        target, _ = gather_masked(self.targets(x), mask, valid)
-        return {"prediction": prediction, "target": target, "valid": hidden}
+        _, beside, visible = self.encoder.parts(x, mask, masked="drop")
+        prediction, predicted = self.decoder(visible, coords, valid, mask, beside[:, : self.classes])
+        of_class, of_tokens = self.targets(x).tensor_split([self.classes], 1)
+        target = torch.cat([of_class, gather_masked(of_tokens, mask, valid)[0]], 1)
+        return {"prediction": prediction, "target": target, "valid": predicted}
 
     @torch.no_grad()
     def targets(self, x: Any) -> Tensor:
-        """``(batch, tokens, dim)``: the teacher's output before its final norm, each token standardised."""
+        """``(batch, classes + tokens, dim)``: the teacher's output before its final norm, each token standardised."""
         frozen: Any = self.teacher.module
         layer = self.encoder.depth if int(self.stage) else self.teacher_layer
-        values = frozen.tokens(x, layers=[layer])[0].values
+        _, beside, tokens = frozen.parts(x, layer=layer)
+        values = torch.cat([beside[:, : self.classes], tokens.values], 1)
         return F.layer_norm(values, values.shape[-1:], eps=1e-6)
 
     def loss(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
