@@ -4,11 +4,11 @@ import torch
 
 from anyview.data import open as open_data
 from anyview.data.source import Dataset
+from anyview.encoders.weights import fingerprint
 from anyview.evaluation.features import Labelled
 from anyview.evaluation.protocols.layers import WeightedRegression, layer_means
 from anyview.evaluation.protocols.linear import Linear
 from anyview.evaluation.suites.base import first_of
-from anyview.evaluation.suites.run import fingerprint
 from anyview.training.model import Model
 from evidence.common import Check, Evidence, Figures, over_seeds, pretrained
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from anyview.data import Loader, MemorySource, StreamSource, batches
+from anyview.data.batch import Ragged
 from anyview.data.source import Dataset, UnreadableError
 from anyview.errors import InputError
 
@@ -156,3 +157,24 @@ def test_seed_is_any_integer():
     draws = {tuple(next(Loader(memory(), 50, seed=s)).index.tolist()) for s in (-1, 0, 1, 2**40)}
     assert len(draws) == 4
     assert np.all([sorted(d) == list(range(50)) for d in draws])
+
+
+def test_samples_of_similar_length_come_together_the_longest_first():
+    length = torch.randint(1, 50, (40,), generator=torch.Generator().manual_seed(0))
+    held = MemorySource("series", {}, Ragged(torch.arange(int(length.sum())).float()[:, None], length))
+    for source in (held, held.take(torch.arange(3, 30))):
+        known = source.lengths()
+        found = list(batches(source, 8, alike=True))
+        order = torch.cat([b.index for b in found])
+        assert sorted(order.tolist()) == list(range(len(source)))
+        assert (known[order].diff() <= 0).all()
+        for b in found:
+            assert torch.equal(b.x.length, known[b.index])
+            assert torch.equal(b.x.values, source.fetch(b.index).x.values)
+    assert torch.equal(torch.cat([b.index for b in batches(held, 8)]), torch.arange(40))
+
+
+def test_lengths_of_pairs_are_those_of_both_and_of_one_size_none():
+    first, second = (Ragged.of([torch.zeros(n) for n in sizes]) for sizes in ([3, 1], [2, 9]))
+    assert MemorySource("text", {}, {"first": first, "second": second}).lengths().tolist() == [5, 10]
+    assert MemorySource("image", {}, torch.zeros(2, 3, 4, 4)).lengths() is None

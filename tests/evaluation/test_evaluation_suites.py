@@ -13,6 +13,7 @@ import torch
 from anyview.data import open as open_data
 from anyview.data.images.scenes import TASKS as SCENES
 from anyview.data.text.probing import TASKS as PROBING
+from anyview.encoders.weights import fingerprint
 from anyview.errors import InputError
 from anyview.evaluation.kept import claim
 from anyview.evaluation.protocols import PROTOCOLS
@@ -20,7 +21,7 @@ from anyview.evaluation.result import Figure, Result
 from anyview.evaluation.suites import SUITES
 from anyview.evaluation.suites import run as run_module
 from anyview.evaluation.suites.base import Suite, Task, draw
-from anyview.evaluation.suites.run import Ready, entrant, fingerprint, run_suite, settings
+from anyview.evaluation.suites.run import Ready, entrant, run_suite, settings
 from anyview.evaluation.suites.score import Score, over_seeds
 from anyview.modalities import NAMES, modality
 from anyview.training.model import Model

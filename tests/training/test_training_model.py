@@ -56,6 +56,21 @@ def test_embeddings_come_in_the_order_of_the_data() -> None:
     np.testing.assert_allclose(one_by_one, vectors[:5], rtol=1e-4, atol=1e-5)
 
 
+def test_little_is_padded_and_the_order_is_that_of_the_data() -> None:
+    draw = np.random.default_rng(0)
+    sentences = [" ".join(["word"] * n) for n in draw.integers(1, 60, 1000)]
+    plan = make_plan("simclr", sentences)
+    model, seen = Model(plan.method.encoder, plan.modality, plan.spec), []
+    model.encoder.trunk.register_forward_pre_hook(lambda _, given: seen.append((given[0].shape, given[1])))
+    vectors = model.embed(sentences, batch_size=64)
+    computed = sum(shape[0] * shape[1] for shape, _ in seen)
+    real = sum(int(valid.sum()) for _, valid in seen)
+    assert sum(shape[0] for shape, _ in seen) == 1000
+    assert computed <= 1.1 * real  # 1.46 in the order in which they come
+    alone = np.concatenate([model.embed([sentence]) for sentence in sentences[:20]])
+    np.testing.assert_allclose(vectors[:20], alone, atol=1e-5)
+
+
 def test_embedding_does_not_train() -> None:
     model = model_of()
     model.encoder.train()

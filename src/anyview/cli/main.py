@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     from anyview.errors import InputError, Interrupted, RunError, unknown
 
     warnings.showwarning = _warn
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings are not for people who train
     try:
         if args[0] not in COMMANDS:
             raise unknown("command", args[0], COMMANDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -53,7 +54,7 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.length)
 
-    @property
+    @cached_property
     def starts(self) -> Int[Tensor, "batch"]:
         return self.length.cumsum(0) - self.length
 
@@ -109,6 +110,14 @@ def payload_map(x: Payload, f: Callable[[Any], Any]) -> Payload:
 def payload_len(x: Payload) -> int:
     """Number of samples in a payload."""
     return payload_len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
+
+
+def payload_length(x: Payload) -> Int[Tensor, "batch"] | None:
+    """Steps of each sample, of all its parts together; None where samples are of one size."""
+    if isinstance(x, dict):
+        known = [length for part in x.values() if (length := payload_length(part)) is not None]
+        return torch.stack(known).sum(0) if known else None
+    return x.length if isinstance(x, Ragged) else None
 
 
 def payload_cat(xs: Sequence[Payload]) -> Payload:

@@ -109,11 +109,20 @@ class Loader:
         self._stream = None
 
 
-def batches(source: Source, batch_size: int, workers: int | None = None) -> Iterator[Batch]:
-    """All samples once and in order, the last batch as small as it comes."""
+def batches(
+    source: Source, batch_size: int, workers: int | None = None, alike: bool = False
+) -> Iterator[Batch]:
+    """All samples once and in order, the last batch as small as it comes.
+
+    Args:
+        alike: put samples of similar length together, the longest first, where the source knows their lengths, so
+            that little is padded; their places are in ``Batch.index``.
+    """
     if batch_size < 1:
         raise InputError(f"batch size is {batch_size}; give 1 or more")
-    parts = torch.arange(len(source)).split(batch_size)
+    lengths = source.lengths() if alike else None
+    order = torch.arange(len(source)) if lengths is None else lengths.argsort(descending=True, stable=True)
+    parts = order.split(batch_size)
     count = _worker_count(source, workers)
     if count == 0:
         return (source.fetch(part) for part in parts)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
-from anyview.data.batch import Batch, Payload, payload_len, payload_map
+from anyview.data.batch import Batch, Payload, payload_len, payload_length, payload_map
 from anyview.errors import InputError, RunError, nearest
 from anyview.files import write_text
 
@@ -93,6 +93,10 @@ class Source:
         """The samples at these places, in this order."""
         raise NotImplementedError(f"{type(self).__name__} has no fetch")
 
+    def lengths(self) -> Int[Tensor, "samples"] | None:
+        """Steps of each sample, where they differ and are known without reading."""
+        return None
+
     def where(self, place: int) -> str:
         """How a person finds the sample at this place again."""
         return f"sample {place:,}"
@@ -137,6 +141,10 @@ class MemorySource(Source):
     def fetch(self, index: Int[Tensor, "batch"]) -> Batch:
         rows = self._rows[index]
         return self._batch(payload_map(self._payload, lambda leaf: leaf[rows]), index)
+
+    def lengths(self) -> Int[Tensor, "samples"] | None:
+        length = payload_length(self._payload)
+        return None if length is None else length[self._rows]
 
 
 class StreamSource(Source):

@@ -29,6 +29,13 @@ def launched(devices: int = 1) -> tuple[int, int]:
     return rank, int(os.environ.get("WORLD_SIZE", devices))
 
 
+def take_own_device() -> None:
+    """Lets ``cuda`` mean the accelerator that the launcher gave to this process; nothing where it gave none."""
+    local = os.environ.get("LOCAL_RANK")
+    if local is not None and torch.cuda.is_available():
+        torch.cuda.set_device(int(local) % torch.cuda.device_count())
+
+
 def world_size() -> int:
     """Number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -146,7 +146,7 @@ class Model:
         # what trains on large batches, as the nodes of one graph do, is embedded in them too
         batch_size = max(batch_size, self.modality.batch_size(self.spec, len(source)) or 0)
         with torch.no_grad(), autocast(form, place):
-            for batch in batches(source, batch_size):
+            for batch in batches(source, batch_size, alike=True):
                 found = [
                     self.encoder(self.modality.inputs(x, self.spec)).float().cpu()
                     for x in parts(batch.to(place).x)

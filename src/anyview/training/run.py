@@ -210,8 +210,11 @@ def _write_head(plan: Plan, run: Path) -> None:
 
 
 def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=library)
+    # of kernels for one channel, whose layouts are many names of one
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     logger: Any = False
     if plan.training.tensorboard:
         try:

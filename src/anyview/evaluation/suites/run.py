@@ -1,16 +1,14 @@
 """One encoder, or one method of pretraining, through the tasks of a suite. What is done is never done again."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from anyview.data.source import Dataset
-from anyview.encoders.base import Encoder
+from anyview.encoders.weights import fingerprint
 from anyview.errors import InputError, Interrupted
 from anyview.evaluation.protocols import PROTOCOLS
 from anyview.evaluation.run import check_names, evaluate
@@ -190,12 +188,3 @@ def _judged(
         raise InputError(f"{protocol} has no {task.metric} here; leave it out")
     sizes = {name: len(source) for name, source in dataset.splits.items()}
     return result.record() | {"judged by": protocol, "samples": sizes}
-
-
-def fingerprint(encoder: Encoder) -> str:
-    """The first half of the SHA-256 of all its weights: two encoders that differ in one have two."""
-    digest = hashlib.sha256()
-    for name, value in encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:32]
