@@ -20,26 +20,28 @@ from anyview.training.precision import autocast
 from anyview.training.progress import Progress
 from anyview.training.schedule import Budget
 from benchmarks.clock import Clock
+from benchmarks.settings import BATCH, ENCODERS, OPTIONS, VIT
 
-BATCH = 128
 RARE = ("health", "checkpoint")  #: too rare for a short window: charged at the rate a long run pays
 HEALTH_SHARE = 1 / 50  #: the loop waits 50 times as long as health took before it measures again
 
 
-def plan_of(images: Path, precision: str) -> Plan:
-    """SimCLR with its defaults on the images. A row of figures is logged at every step, ten times as often
-    as by default, so that a few steps hold their share of logging and more."""
+def plan_of(images: Path, precision: str, method: str = "simclr") -> Plan:
+    """A method on the images, with its defaults but for what is compared. A row of figures is logged at every step,
+    ten times as often as by default, so that a few steps hold their share of logging and more."""
     options = {
-        "batch_size": BATCH,
+        **OPTIONS[method],
+        **({"encoder.patch": VIT["patch"]} if ENCODERS[method].startswith("vit") else {}),
+        "batch_size": BATCH[method],
         "precision": precision,
         "device": "cpu",
         "log_steps": 1,
         "epochs": 1,
     }
-    return make_plan("simclr", images, encoder="resnet18", options=options)
+    return make_plan(method, images, encoder=ENCODERS[method], options=options)
 
 
-def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str, Any]:
+def training(images: Path, steps: int, warmup: int, precision: str, method: str = "simclr") -> dict[str, Any]:
     """Runs ``train`` as ``anyview pretrain`` does and times ``steps`` steps after ``warmup``.
 
     Returns:
@@ -47,7 +49,7 @@ def training(images: Path, steps: int, warmup: int, precision: str) -> dict[str,
         of one call at the end of the run), what a step is ``charged`` for these, and ``long_run``: seconds a
         step with that charge, as it is in a run of many minutes.
     """
-    plan = plan_of(images, precision)
+    plan = plan_of(images, precision, method)
     plan.budget = lambda: Budget(warmup + steps, None)
     clock, marks = Clock(opaque=RARE), []
     _time_parts(clock, plan)
@@ -125,8 +127,8 @@ def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, 
     keep_freed_memory()
     plan = plan_of(images, precision)
     method = plan.method.to(memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(method, plan.optimizer, BATCH)
-    x = torch.randn(2 * BATCH, *plan.spec["shape"]).contiguous(memory_format=torch.channels_last)
+    optimizer = build_optimizer(method, plan.optimizer, BATCH["simclr"])
+    x = torch.randn(2 * BATCH["simclr"], *plan.spec["shape"]).contiguous(memory_format=torch.channels_last)
     network = torch.nn.Sequential(method.encoder, method.projector)
     marks = []
     for _ in range(warmup + steps):
@@ -139,7 +141,7 @@ def network(images: Path, steps: int, warmup: int, precision: str) -> dict[str, 
     (start, cpu), (end, cpu_end) = marks[warmup - 1], marks[-1]
     return {
         "precision": plan.training.precision,
-        "batch": BATCH,
+        "batch": BATCH["simclr"],
         "steps": steps,
         "seconds": end - start,
         "cpu_seconds": cpu_end - cpu,

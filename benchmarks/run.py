@@ -69,7 +69,8 @@ def main() -> int:
                     "note      no bf16 instructions: targets of speed were set for processors with them"
                 )
             names = [name for name in CONTESTANTS if able or name != "lightly bf16"]
-            raw["training"] = take_turns(console, names, images, options.steps, options.rounds)
+            entered = {name: CONTESTANTS[name] for name in names}
+            raw["training"] = take_turns(console, entered, images, options.steps, options.rounds)
     found = table.conclude(raw)
     table.show(console, raw, found)
     if options.only:
@@ -109,21 +110,21 @@ def prepare(path: Path) -> str:
 
 
 def take_turns(
-    console: Console, names: list[str], images: Path, steps: int, rounds: int
+    console: Console, contestants: dict[str, dict[str, Any]], images: Path, steps: int, rounds: int
 ) -> dict[str, list[dict[str, Any]]]:
     """``rounds`` measurements of each contestant, in turn. In the first round lightly runs without and with
     a worker for each core (its documentation takes 8), and keeps what was better for it."""
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
     cores = machine.cores()
     workers: dict[str, list[int]] = {
-        name: [0, cores] for name in names if CONTESTANTS[name]["kind"] == "lightly"
+        name: [0, cores] for name, c in contestants.items() if c["kind"] == "lightly"
     }
     for turn in range(rounds):
-        for name in names:
+        for name, contestant in contestants.items():
             if name in SELDOM and turn % 2:
                 continue
             tried = [
-                contest(**CONTESTANTS[name], images=images, steps=steps, warmup=WARMUP, **extra)
+                contest(**contestant, images=images, steps=steps, warmup=WARMUP, **extra)
                 for extra in ([{"workers": n} for n in workers[name]] if name in workers else [{}])
             ]
             best = max(tried, key=table.rate)

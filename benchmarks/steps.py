@@ -1,0 +1,114 @@
+"""``python -m benchmarks.steps``: a step of DINO (two large and six small crops) and of MAE beside lightly's.
+
+A ViT-tiny with patches of 4 on images of 32 pixels. anyview runs its whole loop, as ``anyview pretrain`` does; lightly
+is what its examples are. Contestants take turns, each in a process of its own. Figures are kept in
+``results/steps.json``.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import machine, settings, table
+from benchmarks.run import BF16, ROOT, WARMUP, prepare, take_turns
+
+RESULT = Path(__file__).parent / "results" / "steps.json"
+METHODS = ("dino", "mae")
+TARGETS = {"lightly fp32": 2.5, "lightly bf16": 1.5}  #: how many times as quick anyview must be
+
+
+def contestants(method: str, able: bool) -> dict[str, dict[str, Any]]:
+    """Those of one method, in the order of their turns; bf16 where the processor has it."""
+    found = {
+        "anyview": {"kind": "anyview", "precision": "auto", "method": method},
+        "lightly fp32": {"kind": "lightly", "precision": "fp32", "method": method},
+        "lightly bf16": {"kind": "lightly", "precision": "bf16", "method": method},
+    }
+    return found if able else {name: c for name, c in found.items() if name != "lightly bf16"}
+
+
+def main() -> int:
+    options = _options()
+    start, here = time.monotonic(), machine.describe()
+    console = Console(highlight=False, width=120)
+    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    able = bool(BF16 & set(here["flags"]))
+    raw: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "images.npy"
+        source = prepare(images)
+        for method in options.only or METHODS:
+            console.print(f"{method:<10}batch {settings.BATCH[method]}")
+            raw[method] = take_turns(
+                console, contestants(method, able), images, options.steps, options.rounds
+            )
+    ratios = {
+        method: {
+            peer: table.summary([table.rate(a) / table.rate(b) for a, b in zip(runs["anyview"], runs[peer])])
+            for peer in runs
+            if peer != "anyview"
+        }
+        for method, runs in raw.items()
+    }
+    met = {}
+    for method, found in ratios.items():
+        for peer, ratio in found.items():
+            met[f"{method}, {peer}"] = ratio["median"] >= TARGETS[peer]
+            console.print(
+                f"{method:<6} against {peer:<13} {ratio['median']:.2f} times as quick "
+                f"({ratio['min']:.2f} to {ratio['max']:.2f}; needed: {TARGETS[peer]:g})"
+            )
+    for method, runs in raw.items():
+        share = table.shares(runs["anyview"])
+        largest = sorted(((v, k) for k, v in share.items() if k != "outside"), reverse=True)[:5]
+        console.print(
+            f"{method:<6} a step of anyview: " + ", ".join(f"{k} {100 * v:.0f} %" for v, k in largest)
+        )
+    if options.only:
+        return 0
+    record = {
+        **machine.about(start, here),
+        "images": source,
+        "settings": {
+            "batch": settings.BATCH,
+            "network": settings.VIT,
+            "dino": settings.DINO,
+            "mae": settings.MAE,
+            "steps": options.steps,
+            "rounds": options.rounds,
+            "warmup": WARMUP,
+        },
+        "targets": TARGETS,
+        "ratios": ratios,
+        "met": met,
+        "holds": all(met.values()),
+        "raw": raw,
+    }
+    part = RESULT.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(RESULT)
+    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__.partition("\n")[0])
+    p.add_argument("--steps", type=int, default=5, help="steps that are timed in each turn (default: 5)")
+    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
+    p.add_argument(
+        "--only", nargs="+", choices=METHODS, metavar="NAME", help="measure only this, keep nothing"
+    )
+    options = p.parse_args()
+    if options.steps < 1 or options.rounds < 1:
+        p.error("--steps and --rounds are at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
