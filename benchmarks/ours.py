@@ -17,9 +17,9 @@ from anyview.training.module import Pretraining
 from anyview.training.optim import build_optimizer
 from anyview.training.plan import Plan, make_plan
 from anyview.training.precision import autocast
+from anyview.training.profile import Clock
 from anyview.training.progress import Progress
 from anyview.training.schedule import Budget
-from benchmarks.clock import Clock
 from benchmarks.settings import BATCH, ENCODERS, OPTIONS, VIT
 
 RARE = ("health", "checkpoint")  #: too rare for a short window: charged at the rate a long run pays

@@ -55,6 +55,7 @@ def parser() -> Parser:
     p.add_argument(
         "--stop-on-collapse", action="store_true", help="end the run when the representation collapses"
     )
+    p.add_argument("--profile", action="store_true", help="say at the end where the time went")
     p.add_argument("--config", help="YAML file with any of these options; the command line wins")
     p.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any option, such as temperature=0.2"
@@ -118,10 +119,14 @@ def finish(folder: Path, data: str) -> None:
     """Verdict first, paths next, one sensible command last."""
     report = write_report(folder)
     health = read_health(folder) or {"verdict": "Health was not watched."}
+    from anyview.training.profile import in_words, read_profile
+
+    profile = read_profile(folder)
     say_lines(
         console(),
         [
             ("verdict", f"{health['verdict']} Whether it helps is for labels to say."),
+            *([("profile", in_words(profile))] if profile else []),
             ("wrote", f"{folder} · open {report}"),
             ("next", f"anyview evaluate {folder} {data}"),
         ],
@@ -137,8 +142,9 @@ def _options(p: Parser, found: argparse.Namespace, rest: list[str]) -> dict[str,
         value = getattr(found, name.replace("-", "_"))
         if value is not None:
             options[f"training.{name.replace('-', '_')}"] = parse_text(value)
-    if found.stop_on_collapse:
-        options["training.stop_on_collapse"] = True
+    for name in ("stop_on_collapse", "profile"):
+        if getattr(found, name):
+            options[f"training.{name}"] = True
     pairs = list(found.set)
     while rest:
         flag = rest.pop(0)

@@ -66,6 +66,7 @@ class TrainingOptions:
         on_bad: what to do about a step whose loss or gradient is NaN or infinite: stop the run, or skip the step,
             which leaves weights and statistics as they were.
         tensorboard: also write TensorBoard event files.
+        profile: time the parts of every step, and write where the time went to profile.json.
     """
 
     epochs: int | None = None
@@ -83,6 +84,7 @@ class TrainingOptions:
     stop_on_collapse: bool = False
     on_bad: Literal["stop", "skip"] = "stop"
     tensorboard: bool = False
+    profile: bool = False
 
     def __post_init__(self) -> None:
         some, none = (1.0, math.inf), (0.0, math.inf)

@@ -26,6 +26,7 @@ from anyview.training.model import Model
 from anyview.training.module import Pretraining
 from anyview.training.plan import Plan
 from anyview.training.precision import channels_last
+from anyview.training.profile import FILE, Profile
 from anyview.training.progress import Progress
 from anyview.training.signals import Signals
 
@@ -143,7 +144,8 @@ def _train(
     metrics = Metrics(run / "metrics.csv", loader, health, training.stop_on_collapse)
     ending = Ending(checkpoints, metrics, signals)
     shown = Progress(console, metrics, plan.modality.unit)
-    trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, shown])
+    timed = [Profile(run / FILE, method, loader, metrics, checkpoints)] if training.profile else []
+    trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, shown, *timed])
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     finally:
