@@ -86,7 +86,10 @@ def fails(args: list[str], capsys: pytest.CaptureFixture, code: int = 2) -> str:
         ("frobnicate", 'no command "frobnicate"'),
         ("pretain simclr good.npy", 'did you mean "pretrain"?'),
         ("pretrain", "METHOD and DATA"),
-        ("pretrain simclr", "needs DATA"),
+        ("pretrain simclr", "pretrain needs DATA, such as: anyview pretrain simclr photos/"),
+        ("pretrain smclr", 'did you mean "simclr"?'),
+        ("pretrain good.npy", "needs METHOD and DATA, such as: anyview pretrain simclr good.npy"),
+        ("pretrain", "needs METHOD and DATA, such as: anyview pretrain simclr photos/"),
         ("pretrain smclr good.npy", 'no method "smclr"; did you mean "simclr"?'),
         (
             "pretrain simclr good.npy --temprature 0.2",

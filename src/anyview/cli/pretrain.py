@@ -10,6 +10,7 @@ import yaml
 
 from anyview.api import read_health
 from anyview.cli.common import Parser, console, say_lines, setting
+from anyview.data.named import is_name
 from anyview.errors import InputError
 from anyview.files import parse_yaml
 from anyview.modalities import modality
@@ -73,10 +74,7 @@ def run(args: list[str]) -> int:
         return 0
     options = _options(p, found, rest)
     if not found.method or not found.data:
-        known = "METHOD and DATA" if not found.method else "DATA"
-        raise InputError(
-            f"pretrain needs {known}, such as: anyview pretrain {found.method or 'simclr'} photos/"
-        )
+        raise InputError(_lacking(found.method))
     plan = make_plan(
         found.method,
         found.data,
@@ -113,6 +111,14 @@ def run(args: list[str]) -> int:
     if launched()[0] == 0:
         finish(folder, found.data)
     return 0
+
+
+def _lacking(only: str | None) -> str:
+    """What to say when of METHOD and DATA there is ``only`` one, or none."""
+    if only is None or is_name(only) or Path(only).exists():
+        return f"pretrain needs METHOD and DATA, such as: anyview pretrain simclr {only or 'photos/'}"
+    method_class(only)  # which says what a wrong name may have been meant for
+    return f"pretrain needs DATA, such as: anyview pretrain {only} photos/"
 
 
 def finish(folder: Path, data: str) -> None:
