@@ -171,3 +171,18 @@ def test_collapse_is_drawn_beside_the_whole_run(build: ModuleType, root: Path) -
     ElementTree.fromstring(text)  # well formed
     assert text.count('class="line faint"') == text.count('class="line main"') == 3
     assert build.main(["--check"], root) == 0
+
+
+def test_speed_reads_what_was_measured_and_says_what_was_not(build: ModuleType, tmp_path: Path) -> None:
+    kept = {
+        "date": "2030-01-02T03:04",
+        "machine": {"flags": ["avx2"]},
+        "ratios": {"convnet-s": {"median": 1.5}},
+    }
+    (tmp_path / "processes.json").write_text(json.dumps(kept))
+    (tmp_path / "judging.json").write_text(json.dumps(kept | {"ratios": {"linear vs SGD": [7.0, 5.5, 6.0]}}))
+    of = {line[0]: line[2:5] for line in build.speed.cells(tmp_path)}
+    assert of["two processes, convnet-s"] == ("1.5 x", "≥ 1.7 x", "no")
+    assert of["linear layer on 50,000"] == ("6 x", "≥ 5 x", "yes")
+    assert of["nearest neighbours of 10,000 in 50,000"] == ("not yet", "≥ 2 x", "")
+    assert of["MAE step, ViT-tiny, 32 px"][0] == "not yet"
