@@ -52,7 +52,7 @@ def test_kl_is_zero_at_the_prior_only() -> None:
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_samples_are_of_the_posterior(distribution: str) -> None:
-    network, h = head(distribution), torch.randn(1, 8)
+    network, h = head(distribution).eval(), torch.randn(1, 8)
     q = posterior(distribution, network.parameters_of(h).detach())
     many = network(h.expand(20_000, 8)).sample.detach()
     expected = q.probs.flatten() if distribution == "categorical" else q.mean.flatten()
@@ -61,6 +61,15 @@ def test_samples_are_of_the_posterior(distribution: str) -> None:
         torch.testing.assert_close(many.std(0), q.stddev.flatten(), rtol=0.03, atol=0.0)
     else:
         assert (many.round() - many).abs().max() < 1e-6
+
+
+def test_features_that_share_a_mean_many_times_their_spread_have_codes_that_differ() -> None:
+    network = StochasticHead(32, 64, "bernoulli")
+    h = 10.0 + 0.1 * torch.randn(512, 32)
+    for _ in range(50):
+        network(h)
+    ones = network.eval().code(h).double().mean(0)
+    assert ((ones > 0.1) & (ones < 0.9)).all()  # no unit says the same of all
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)

@@ -31,6 +31,9 @@ class Sampled:
 class StochasticHead(nn.Module):
     """A linear layer to the parameters of ``q(z|x)``, and one sample by the reparametrisation trick.
 
+    What comes in is standardised by a batch norm first: features of a network share a mean that is many times their
+    spread, and units that follow it say the same of all samples.
+
     - ``gaussian``: mean and variance of each dimension, the prior is ``N(0, I)``; ``z = mu + sigma e``.
     - ``bernoulli``: fair bits. ``z`` is 0 or 1, and its gradient that of the binary concrete relaxation
       (Maddison et al. 2017, arXiv:1611.00712) that it was thresholded from (straight through).
@@ -71,6 +74,7 @@ class StochasticHead(nn.Module):
         self.distribution, self.categories, self.relaxation = distribution, categories, relaxation
         self.outputs = dim * (categories if distribution == "categorical" else 1)  #: width of a sample
         self.numbers = numbers[distribution]
+        self.norm = nn.BatchNorm1d(inputs, affine=False)
         self.linear = nn.Linear(inputs, dim * self.numbers)
         if distribution == "gaussian":  # narrow at first: with the prior's variance all would start as noise
             nn.init.constant_(self.linear.bias[1::2], START)
@@ -78,7 +82,7 @@ class StochasticHead(nn.Module):
     def parameters_of(self, h: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch dim numbers"]:
         """Of each unit: mean and log variance, the logit of a 1, or the logits of its categories."""
         with torch.autocast(h.device.type, enabled=False):
-            out = self.linear(h.to(self.linear.weight)).unflatten(1, (-1, self.numbers))
+            out = self.linear(self.norm(h.to(self.linear.weight))).unflatten(1, (-1, self.numbers))
         if self.distribution != "gaussian":
             return out
         return torch.stack([out[..., 0], out[..., 1].clamp(*LOG_VARIANCE)], -1)
