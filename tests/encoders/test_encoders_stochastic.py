@@ -66,7 +66,7 @@ def test_samples_are_of_the_posterior(distribution: str) -> None:
 def test_features_that_share_a_mean_many_times_their_spread_have_codes_that_differ() -> None:
     network = StochasticHead(32, 64, "bernoulli")
     h = 10.0 + 0.1 * torch.randn(512, 32)
-    for _ in range(50):
+    for _ in range(200):
         network(h)
     ones = network.eval().code(h).double().mean(0)
     assert ((ones > 0.1) & (ones < 0.9)).all()  # no unit says the same of all
