@@ -86,11 +86,13 @@ def test_what_is_there_is_not_made_again(
     assert main(args) == 130
     parts = tmp_path / "v"
     assert len(list(parts.glob("part-*"))) == 2
+    (parts / ".part-000002.parquet.1.part").write_bytes(b"torn")  # of a process that was killed
     times = {p: p.stat().st_mtime_ns for p in parts.glob("part-*")}
     capsys.readouterr()
     assert main(args) == 0
     assert "5 parts (2 were there)" in capsys.readouterr().out
     assert all(p.stat().st_mtime_ns == t for p, t in times.items())
+    assert sorted(p.name for p in parts.iterdir())[:2] == ["_vectors.json", "part-000000.parquet"]
     np.testing.assert_allclose(np.stack(pq.read_table(parts)["vector"].to_numpy()), vectors(here), atol=1e-5)
 
 

@@ -13,6 +13,7 @@ from anyview.data.source import Source
 from anyview.encoders.weights import fingerprint
 from anyview.errors import InputError, RunError
 from anyview.evaluation.kept import claim
+from anyview.files import sweep
 from anyview.training.gather import launched, take_own_device
 from anyview.training.model import Model
 from anyview.training.vectors import FORMATS, parts_of, write_parts, write_vectors
@@ -77,6 +78,8 @@ def in_parts(folder: Path, model: Model, sources: dict[str, Source], found: argp
     if rank:
         wait_for(folder / MADE_BY)
     claim(folder, made_by, MADE_BY, "folder of embeddings")
+    if processes == 1:
+        sweep(folder)  # of what a killed process left; with others about, it may be theirs
     out, how = console(), {k: getattr(found, k) for k in ("batch_size", "device", "precision")}
 
     def embed(source: Source) -> np.ndarray:
