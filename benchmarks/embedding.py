@@ -200,9 +200,7 @@ def main() -> int:
     if options.what:
         return 0
     record = {**machine.about(start, here), "holds": all(f["holds"] for f in found.values()), **found}
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 

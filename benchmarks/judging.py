@@ -6,7 +6,6 @@ in one process. Figures are kept in ``results/judging.json``; ``python -m benchm
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -53,9 +52,7 @@ def main() -> int:
         "holds": held and equal,
         **raw,
     }
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 

@@ -215,9 +215,7 @@ def main() -> int:
         )
     Console(width=160, highlight=False).print(table)
     record = {**machine.about(start, here), "rows": found, "met": {p: held(p, r) for p, r in found.items()}}
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     return 0
 
 

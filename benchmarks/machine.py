@@ -1,6 +1,7 @@
 """Where and with what something was measured."""
 
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -37,6 +38,14 @@ def about(start: float, here: dict[str, Any]) -> dict[str, Any]:
         "machine": here,
         "versions": versions(),
     }
+
+
+def keep(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(path)
 
 
 def cores() -> int:

@@ -7,7 +7,6 @@ shared by threads; ResNet-18 does not, and shows the limit. Figures are kept in 
 
 import argparse
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -65,9 +64,7 @@ def main() -> int:
         "holds": ratios["convnet-s"]["median"] >= TARGET,
         "images_per_s": rates,
     }
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"wrote     results/{RESULT.name} after {record['minutes']:.1f} minutes")
     return 0
 

@@ -6,7 +6,6 @@ dataset. A turn is one epoch of training from the same weights. Figures are kept
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -69,9 +68,7 @@ def main() -> int:
         "holds": all(ratio >= TARGET for ratio in ratios.values()),
         "seconds": {way: [round(s, 3) for s in found] for way, found in seconds.items()},
     }
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 

@@ -85,10 +85,7 @@ def main() -> int:
         **found,
         "raw": raw,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"\nwrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 

@@ -2,7 +2,6 @@
 evaluator, in one run. Figures are kept in ``results/sentences.json``. It needs ``$ANYVIEW_DATA/stsb`` and the extra
 ``anyview[test]``."""
 
-import json
 import os
 import sys
 import time
@@ -46,7 +45,7 @@ def main() -> int:
         "spearman": figures,
         "seconds": seconds,
     }
-    RESULT.write_text(json.dumps(record, indent=1) + "\n")
+    machine.keep(RESULT, record)
     return 0
 
 

@@ -6,7 +6,6 @@ is what its examples are. Contestants take turns, each in a process of its own. 
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -90,9 +89,7 @@ def main() -> int:
         "holds": all(met.values()),
         "raw": raw,
     }
-    part = RESULT.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RESULT)
+    machine.keep(RESULT, record)
     console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
