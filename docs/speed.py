@@ -48,10 +48,6 @@ def loss(name: str, what: str) -> Callable[[Record], float]:
 RUN, STEPS, LOSSES, EMBED = (
     f"python -m benchmarks.{name}" for name in ("run", "steps", "losses", "embedding")
 )
-SAME_PRODUCTS = "without bf16 both are the same fp32 products, sorted by length"
-VIT_STEP = (
-    "both are products of matrices of one size: views and the loop are what can be spared, a few per cent"
-)
 ROWS = (
     Row(
         "SimCLR step, ResNet-18, 32 px, batch 128",
@@ -69,7 +65,6 @@ ROWS = (
         STEPS,
         step("dino", "lightly fp32"),
         2.5,
-        bound=VIT_STEP,
     ),
     Row(
         "MAE step, ViT-tiny, 32 px",
@@ -78,7 +73,6 @@ ROWS = (
         STEPS,
         step("mae", "lightly fp32"),
         2.5,
-        bound=VIT_STEP,
     ),
     Row("two views, 32 px, one core", "lightly's transform", "simclr", RUN, figure("views at 32 px"), 15),
     Row(
@@ -161,7 +155,6 @@ ROWS = (
         EMBED,
         lambda kept: kept["sentences"]["ratio"]["median"],
         2,
-        bound=SAME_PRODUCTS,
     ),
     Row(
         "`embed`, JPEGs, timm's ResNet-18",
@@ -170,7 +163,6 @@ ROWS = (
         EMBED,
         lambda kept: kept["images"]["ratio"]["median"],
         1.5,
-        bound="both are the same fp32 convolutions, nine tenths of the time",
     ),
     Row(
         "nearest neighbours of 10,000 in 50,000",

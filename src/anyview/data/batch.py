@@ -112,10 +112,10 @@ def payload_len(x: Payload) -> int:
     return payload_len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
 
 
-def payload_length(x: Payload) -> Int[Tensor, "batch"] | None:
+def payload_steps(x: Payload) -> Int[Tensor, "batch"] | None:
     """Steps of each sample, of all its parts together; None where samples are of one size."""
     if isinstance(x, dict):
-        known = [length for part in x.values() if (length := payload_length(part)) is not None]
+        known = [length for part in x.values() if (length := payload_steps(part)) is not None]
         return torch.stack(known).sum(0) if known else None
     return x.length if isinstance(x, Ragged) else None
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
-from anyview.data.batch import Batch, Payload, payload_len, payload_length, payload_map
+from anyview.data.batch import Batch, Payload, payload_len, payload_map, payload_steps
 from anyview.errors import InputError, RunError, nearest
 from anyview.files import write_text
 
@@ -143,7 +143,7 @@ class MemorySource(Source):
         return self._batch(payload_map(self._payload, lambda leaf: leaf[rows]), index)
 
     def lengths(self) -> Int[Tensor, "samples"] | None:
-        length = payload_length(self._payload)
+        length = payload_steps(self._payload)
         return None if length is None else length[self._rows]
 
 

@@ -123,8 +123,7 @@ class Profile(pl.Callback):
             (metrics, "_watch", "health"),
             (checkpoints, "save", "checkpoints"),
         ):
-            if hasattr(owner, name):
-                self.clock.wrap(owner, name, part)
+            self.clock.wrap(owner, name, part)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Pretraining)
