@@ -23,8 +23,8 @@ from anyview.training.plan import make_plan
 from anyview.training.run import train
 from anyview.training.step import as_terms, plain_step, seed_step
 
-#: steps of those whose loss, of a few samples whitened together, swings for longer than 30
-LONGER = {"w-mse": 60}
+#: those whose loss, of a few samples whitened together, new views swing by more than 30 steps learn
+STEADY = {"w-mse"}
 
 every_cell = pytest.mark.parametrize(("system", "kind"), cells())
 #: for what depends on the method and on the kind of data, each for itself
@@ -95,10 +95,10 @@ def test_loss_falls(system: str, kind: str) -> None:
     """On new views in every step where the cell is a representative, once with each encoder that a modality would
     choose, else with a narrow one; on the same views of fewer samples, which shows it in fewer steps, in all other
     cells."""
-    redraw = (system, kind) in REPRESENTATIVES
+    redraw = (system, kind) in REPRESENTATIVES and system not in STEADY
     chosen = (system, kind) in WITH_EACH_ENCODER
     method, dataset = build(system, kind, encoder_options={} if chosen else NARROW)
-    size, n, last = (16, LONGER.get(system, 30), 5) if redraw else (8, 8, 2)
+    size, n, last = (16, 30, 5) if redraw else (8, 8, 2)
     losses = steps(method, dataset.train.fetch(torch.arange(size)), n, redraw=redraw)
     filled = sum(-(-m.size // size) for m in method.modules() if isinstance(m, Queue))
     losses = losses[filled:]  # what a queue holds before is not of this data
