@@ -15,7 +15,7 @@ ROWS = {"parts": "amdim", "whole": "amdim, whole with whole only"}
 
 def variant(compare: str, budget: int, seed: int) -> Figures:
     data = cifar10(size=32, train=3000)
-    network = {"encoder__name": "localnet-s", "width": 16}
+    network = {"encoder__name": "localnet-s", "encoder__width": 16}
     _, model = pretrained("amdim", data, seed, budget, batch_size=BATCH, compare=compare, **network)
     found = baselines(data, model, seed) if compare == "parts" else {}
     return found | {ROWS[compare]: judged(model.embed_source, data)}

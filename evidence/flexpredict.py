@@ -86,7 +86,7 @@ def tied(budget: int, seed: int) -> Figures:
     method, model = pretrained("flexpredict", data, seed, budget, **OPTIONS)
     assert isinstance(method, FlexPredict)
     spreads = {f"spread {s:g}": spread(method, model, data, s) for s in (0.0, 0.25, 1.0)}
-    norm = {"norm": float(method.predictor.embed.weight.norm())}
+    norm = {"norm": method.predictor.embed.weight.norm().item()}
     return baselines(data, model, seed) | {
         "flexpredict": judged(model.embed_source, data) | norm | spreads,
     }

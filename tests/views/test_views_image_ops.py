@@ -58,7 +58,7 @@ def test_grayscale_solarise_and_normalise_agree_with_torchvision(shape):
     assert_close(ops.normalise(x, torch.tensor(mean), torch.tensor(std)), V.normalize(x, mean, std))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 3, 2 * ops.BLOCK + 5, ops.BLOCK)])
 @pytest.mark.parametrize("kernel", [3, 7])
 def test_blur_agrees_with_torchvision(shape, kernel):
     x, sigma = images(shape), torch.linspace(0.1, 2.0, shape[0])
@@ -101,6 +101,20 @@ def test_crop_resize_agrees_with_torchvision(shape, size, dtype):
     # both ways of doing it agree wherever both may be used
     alone = ops._resample(x.float(), boxes.float(), flip, size) / (255 if dtype == torch.uint8 else 1)
     assert_close(result, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_views_of_bytes_are_torchvisions_bytes(channels):
+    torch.manual_seed(0)
+    canvas = torch.randint(0, 256, (3, channels, 130, 90), dtype=torch.uint8)
+    boxes, flip = torch.tensor([[0, 0, 130, 90], [5, 7, 40, 60], [99, 3, 31, 80]]), torch.arange(3) == 1
+    size = ops.SINGLY + 16
+    result = ops.crop_resize(canvas, boxes, flip, size)
+    for image, box, mirrored, found in zip(canvas, boxes.tolist(), flip, result):
+        view = V.resized_crop(image, *box, [size, size], antialias=True)
+        assert_close(found, (V.horizontal_flip(view) if mirrored else view) / 255, atol=1e-6, rtol=0)
+    # which is what fractions give, but for rounding of each axis
+    assert_close(result, ops.crop_resize(canvas / 255, boxes, flip, size), atol=1.5 / 255, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue", "solarise"])

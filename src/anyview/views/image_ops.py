@@ -18,11 +18,17 @@ Parameter = Float[Tensor, "batch"]
 # luma of ITU-R BT.601, as torchvision (and SimCLR's TensorFlow code) round it
 RED, GREEN, BLUE = 0.2989, 0.587, 0.114
 
+SINGLY = 64  #: on processors views of more pixels a side are resized one by one
+BLOCK = 32  #: pixels of an axis that are blurred at a time: the fewer, the fewer zeros are multiplied
+
 
 def crop_resize(
     images: Canvas, boxes: Num[Tensor, "batch 4"], flip: Bool[Tensor, "batch"], size: int
 ) -> Square:
     """Crops, resizes (bilinear, antialiased where it reduces) and flips in one pass.
+
+    Bytes that become large views on a processor are resized as bytes, hence rounded to whole ones, as Pillow's and
+    torchvision's own images are; all else in fractions.
 
     Args:
         images: uint8 in [0, 255] or float in [0, 1].
@@ -34,6 +40,8 @@ def crop_resize(
         float images in [0, 1].
     """
     white = 255.0 if images.dtype == torch.uint8 else 1.0
+    if size > SINGLY and images.dtype == torch.uint8 and not (images.is_cuda or boxes.is_floating_point()):
+        return _one_by_one(images, boxes, flip, size).div_(white)
     images = images.float()  # half precision cannot tell pixels of a large canvas apart
     boxes = boxes.to(images.dtype)
     # Sampling reads four pixels a point and is two to four times quicker on processors than the matrices,
@@ -50,6 +58,23 @@ def crop_resize(
         if len(at):
             out[at] = kernel(images[at], boxes[at], flip[at], size)
     return out.div_(white)
+
+
+def _one_by_one(
+    images: UInt8[Tensor, "batch channels height width"],
+    boxes: Num[Tensor, "batch 4"],
+    flip: Bool[Tensor, "batch"],
+    size: int,
+) -> Square:
+    """``crop_resize`` in whole bytes, image by image: torch has a kernel for it that is several times quicker than
+    reading or multiplying fractions, where an image is large enough to outweigh the call."""
+    out = torch.empty(*images.shape[:2], size, size)
+    for image, new, (top, left, height, width), mirrored in zip(images, out, boxes.tolist(), flip.tolist()):
+        crop = image[None, :, top : top + height, left : left + width]
+        crop = crop.contiguous(memory_format=torch.channels_last)
+        crop = F.interpolate(crop, (size, size), mode="bilinear", antialias=True)
+        new.copy_((crop.flip(3) if mirrored else crop)[0])
+    return out
 
 
 def _centres(
@@ -208,7 +233,34 @@ def gaussian_blur(images: Images, sigma: Parameter, kernel: int) -> Images:
     steps = torch.arange(kernel, device=images.device, dtype=images.dtype) - kernel // 2
     weight = torch.softmax(-0.5 * (steps / sigma[:, None]).square(), 1)
     weight = F.threshold(weight, 1e-12, 0)  # denormal numbers would slow the products tenfold
-    return _separable(images, _band(weight, images.shape[2]), _band(weight, images.shape[3]))
+    rows, columns = (_band(weight, size) for size in images.shape[2:])
+    return _banded(images, rows, columns, kernel // 2)
+
+
+def _banded(
+    images: Images,
+    rows: Float[Tensor, "batch height height"],
+    columns: Float[Tensor, "batch width width"],
+    reach: int,
+) -> Images:
+    """``_separable`` for square matrices that are 0 further than ``reach`` from the diagonal: by blocks along it."""
+    batch, channels, height, width = images.shape
+    x = images.reshape(batch, channels * height, width)
+    across = torch.empty_like(x)
+    for here, near in _blocks(width, reach):
+        across[..., here] = torch.bmm(x[..., near], columns[:, here, near].mT)
+    across = across.view(batch, channels, height, width)
+    out = torch.empty_like(across)
+    for here, near in _blocks(height, reach):
+        for channel in range(channels):
+            out[:, channel, here] = torch.bmm(rows[:, here, near], across[:, channel, near])
+    return out
+
+
+def _blocks(size: int, reach: int) -> list[tuple[slice, slice]]:
+    """Blocks of an axis, each with what lies within ``reach`` of it."""
+    starts = range(0, size, BLOCK)
+    return [(slice(i, i + BLOCK), slice(max(0, i - reach), min(size, i + BLOCK + reach))) for i in starts]
 
 
 def _band(weight: Float[Tensor, "batch kernel"], size: int) -> Float[Tensor, "batch {size} {size}"]:
