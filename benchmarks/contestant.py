@@ -19,11 +19,6 @@ def measure(kind: str, images: Path, **options: Any) -> dict[str, Any]:
         from benchmarks import viewmaking
 
         return viewmaking.speed(images, **options)
-    if kind == "judging":
-        from benchmarks import judging
-
-        raw = judging.speed(**options)
-        return raw | {"ratios": judging.ratios(raw)}
     from benchmarks import ours
 
     return {"anyview": ours.training, "network": ours.network}[kind](images, **options)

@@ -2,7 +2,7 @@
 
 50,000 + 10,000 generated embeddings of 512 dimensions in classes. Nearest neighbours (k = 200) against the loop over
 lightly's ``knn_predict``; the linear layer, its choice of penalty included, against 100 epochs of SGD. All take turns
-in one process. Figures are kept in ``results/judging.json``; ``python -m benchmarks.run`` measures the same.
+in one process. Figures are kept in ``results/judging.json``.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from anyview.evaluation.features import Labelled, standardiser
 from anyview.evaluation.protocols.knn import KNN, TEMPERATURE
 from anyview.evaluation.protocols.linear import Linear
 from benchmarks import machine
-from benchmarks.table import TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "judging.json"
 TRAIN, TEST, DIM, CLASSES = 50_000, 10_000, 512, 10
 APART = 32  #: axes along which classes differ
 NEIGHBOURS, BATCH, EPOCHS = 200, 256, 100
+TARGETS = {"knn vs lightly": 2.0, "linear vs SGD": 5.0}  #: times as quick
 
 
 def main() -> int:
@@ -40,14 +40,14 @@ def main() -> int:
     found = ratios(raw)
     for name, values in found.items():
         middle = statistics.median(values)
-        console.print(f"{name:<16} {middle:.2f} times as quick (needed: {TARGETS[name][0]:g})")
+        console.print(f"{name:<16} {middle:.2f} times as quick (needed: {TARGETS[name]:g})")
     console.print(f"same predictions {100 * raw['agreement']:.2f} % · accuracy {raw['accuracy']}")
-    held = all(statistics.median(values) >= TARGETS[name][0] for name, values in found.items())
+    held = all(statistics.median(values) >= TARGETS[name] for name, values in found.items())
     equal = raw["agreement"] >= 0.9999 and raw["accuracy"]["linear"] >= raw["accuracy"]["SGD"]
     record = {
         **machine.about(start, here),
         "settings": {"train": TRAIN, "test": TEST, "dim": DIM, "classes": CLASSES, "rounds": options.rounds},
-        "targets": {name: TARGETS[name][0] for name in found},
+        "targets": {name: TARGETS[name] for name in found},
         "ratios": {name: [round(value, 3) for value in values] for name, values in found.items()},
         "holds": held and equal,
         **raw,

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.run import prepare
+from benchmarks.contest import prepare
 from benchmarks.table import summary
 
 RESULT = Path(__file__).parent / "results" / "processes.json"

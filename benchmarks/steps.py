@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import machine, settings, table
-from benchmarks.run import BF16, ROOT, WARMUP, prepare, take_turns
+from benchmarks.contest import BF16, ROOT, WARMUP, prepare, take_turns
 
 RESULT = Path(__file__).parent / "results" / "steps.json"
 METHODS = ("dino", "mae")

@@ -1,7 +1,7 @@
 """Writes what the register knows into the documentation, so that it stays true.
 
 python docs/build.py            writes docs/systems.md, modalities.md, compared.md, speed.md and bad-input.md, the
-                                drawings of collapse.md and the table in README.md
+                                drawings of collapse.md and speed.md and the table in README.md
 python docs/build.py --check    writes nothing; exits 1 with one line when they are not up to date
 """
 
@@ -16,6 +16,7 @@ from anyview.modalities import NAMES
 from anyview.register import evidence_folder, systems
 from anyview.training.plan import obstacle
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 import bad_input
 import compared
@@ -171,12 +172,6 @@ def compared_page(kept: Record | None) -> str:
     return "\n\n".join([*parts, before, table(("", "network", *metrics), lines), after]) + "\n"
 
 
-def speed_page() -> str:
-    """docs/speed.md: what was measured beside other libraries."""
-    heads = ("path", "beside", "measured", "asked for", "reached", "when, and how to measure it again")
-    return f"{speed.INTRO}\n{table(heads, speed.cells())}\n"
-
-
 def summary(kept: dict[str, Record | None]) -> str:
     """The headlines of every kind of data, side by side."""
     rows = []
@@ -266,7 +261,8 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "modalities.md": modalities_page(),
         root / "docs" / "bad-input.md": bad_input.page(),
         root / "docs" / "compared.md": compared_page(comparison("side_by_side")),
-        root / "docs" / "speed.md": speed_page(),
+        **{root / "docs" / "speed" / name: text for name, text in speed.drawings().items()},
+        root / "docs" / "speed.md": speed.page(table),
         intro: readme(intro.read_text(encoding="utf-8"), rows),
     }
 

@@ -1,231 +1,89 @@
-"""The page of speed: what was measured beside others, from the figures that ``benchmarks/results`` keeps."""
+"""The page of speed: what was measured beside others, what bounds it, and how cost grows."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+import numpy as np
+from benchmarks import rows
+from benchmarks.roofline import said
 
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A path and what it is compared with.
-
-    Args:
-        file: of ``benchmarks/results``; ``command`` measures it again.
-        ratio: the figure in it.
-        target: what was asked for: at least, or with ``least`` False at most.
-        bound: what bounds it, where the target was not reached.
-    """
-
-    path: str
-    peer: str
-    file: str
-    command: str
-    ratio: Callable[[Record], float]
-    target: float
-    least: bool = True
-    unit: str = "x"
-    bound: str = ""
-
-
-def figure(name: str) -> Callable[[Record], float]:
-    return lambda kept: kept["figures"][name]["median"]
-
-
-def step(method: str, peer: str) -> Callable[[Record], float]:
-    return lambda kept: kept["ratios"][method][peer]["median"]
-
-
-def loss(name: str, what: str) -> Callable[[Record], float]:
-    return lambda kept: kept["rows"][name][what]
-
-
-RUN, STEPS, LOSSES, EMBED = (
-    f"python -m benchmarks.{name}" for name in ("run", "steps", "losses", "embedding")
-)
-ROWS = (
-    Row(
-        "SimCLR step, ResNet-18, 32 px, batch 128",
-        "lightly, fp32, its default",
-        "simclr",
-        RUN,
-        figure("vs lightly default"),
-        2.5,
-    ),
-    Row("the same", "lightly, bf16", "simclr", RUN, figure("vs lightly bf16"), 1.2),
-    Row(
-        "DINO step, ViT-tiny, 2 + 6 crops",
-        "lightly, fp32",
-        "steps",
-        STEPS,
-        step("dino", "lightly fp32"),
-        2.5,
-    ),
-    Row(
-        "MAE step, ViT-tiny, 32 px",
-        "lightly, fp32",
-        "steps",
-        STEPS,
-        step("mae", "lightly fp32"),
-        2.5,
-    ),
-    Row("two views, 32 px, one core", "lightly's transform", "simclr", RUN, figure("views at 32 px"), 15),
-    Row(
-        "two views, 224 px, one core",
-        "lightly's transform",
-        "simclr",
-        RUN,
-        figure("views at 224 px"),
-        5,
-    ),
-    Row("NT-Xent, 8,192 x 128: time", "lightly", "losses", LOSSES, loss("NT-Xent, 8,192 x 128", "quick"), 3),
-    Row(
-        "NT-Xent, 8,192 x 128: memory",
-        "lightly",
-        "losses",
-        LOSSES,
-        loss("NT-Xent, 8,192 x 128", "memory"),
-        0.1,
-        False,
-    ),
-    Row(
-        "NT-Xent, 65,536 x 128: memory",
-        "",
-        "losses",
-        LOSSES,
-        lambda kept: kept["rows"]["NT-Xent, 65,536 x 128"]["ours"]["mb"],
-        2000,
-        False,
-        "MB",
-    ),
-    Row(
-        "SigLIP, 8,192 x 128: memory",
-        "straightforward",
-        "losses",
-        LOSSES,
-        loss("SigLIP, 8,192 x 128", "memory"),
-        0.25,
-        False,
-    ),
-    Row(
-        "Sinkhorn, 16,384 x 3,000: memory",
-        "straightforward",
-        "losses",
-        LOSSES,
-        loss("Sinkhorn, 16,384 x 3,000", "memory"),
-        0.25,
-        False,
-        bound="scores and codes, which are its input and output, are half of it",
-    ),
-    Row(
-        "VICReg, 256 x 8,192: memory",
-        "straightforward",
-        "losses",
-        LOSSES,
-        loss("VICReg, 256 x 8,192", "memory"),
-        0.25,
-        False,
-    ),
-    Row(
-        "Barlow Twins, 256 x 8,192: memory",
-        "straightforward",
-        "losses",
-        LOSSES,
-        loss("Barlow Twins, 256 x 8,192", "memory"),
-        0.25,
-        False,
-    ),
-    Row(
-        "an epoch of spoken digits, as long as they are",
-        "all padded to the longest",
-        "ragged",
-        "python -m benchmarks.ragged",
-        lambda kept: kept["ratios"]["groups against dataset's longest"],
-        2,
-    ),
-    Row(
-        "`embed`, 10,000 sentences, MiniLM",
-        "sentence-transformers",
-        "embedding",
-        EMBED,
-        lambda kept: kept["sentences"]["ratio"]["median"],
-        2,
-    ),
-    Row(
-        "`embed`, JPEGs, timm's ResNet-18",
-        "timm and a DataLoader",
-        "embedding",
-        EMBED,
-        lambda kept: kept["images"]["ratio"]["median"],
-        1.5,
-    ),
-    Row(
-        "nearest neighbours of 10,000 in 50,000",
-        "lightly's `knn_predict`",
-        "judging",
-        "python -m benchmarks.judging",
-        lambda kept: _middle(kept["ratios"]["knn vs lightly"]),
-        2,
-        bound="both are one fp32 product of 512 billion operations",
-    ),
-    Row(
-        "linear layer on 50,000",
-        "100 epochs of SGD",
-        "judging",
-        "python -m benchmarks.judging",
-        lambda kept: _middle(kept["ratios"]["linear vs SGD"]),
-        5,
-    ),
-    Row(
-        "two processes, convnet-s",
-        "one process",
-        "processes",
-        "python -m benchmarks.processes",
-        lambda kept: kept["ratios"]["convnet-s"]["median"],
-        1.7,
-    ),
-    Row("`import anyview`", "", "simclr", RUN, figure("import anyview"), 0.3, False, "s"),
-    Row("`anyview --help`", "", "simclr", RUN, figure("anyview --help"), 0.3, False, "s"),
-)
-
-
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-def cells(results: Path = RESULTS) -> list[tuple[str, ...]]:
-    """The table's lines: path, beside what, measured, asked for, whether it was reached, where and when."""
-    lines = []
-    for row in ROWS:
-        path = results / f"{row.file}.json"
-        kept = json.loads(path.read_text()) if path.is_file() else None
-        asked = f"{'≥' if row.least else '≤'} {row.target:g} {row.unit}"
-        try:
-            found = None if kept is None else row.ratio(kept)
-        except KeyError:  # kept before it was measured
-            found = None
-        if kept is None or found is None:
-            lines.append((row.path, row.peer, "not yet", asked, "", f"`{row.command}`"))
-            continue
-        held = found >= row.target if row.least else found <= row.target
-        verdict = "yes" if held else f"no: {row.bound}" if row.bound else "no"
-        flags = set(kept["machine"]["flags"]) & {"avx512_bf16", "amx_bf16"}
-        where = f"{kept['date'][:10]}, {'with' if flags else 'without'} bf16; `{row.command}`"
-        lines.append((row.path, row.peer, f"{found:,.3g} {row.unit}", asked, verdict, where))
-    return lines
-
+from anyview.report.charts import Line, line_chart
 
 INTRO = (
     "# Speed\n\n"
     "<!-- made by docs/build.py from benchmarks/results; do not edit by hand -->\n\n"
-    "Every figure is a ratio from one run on one machine of two cores, in which both sides took turns, each in a "
-    "process of its own; the other side is its own documented code with its defaults. *x* above 1 is how many times as "
-    "quick; of memory it is the share. The kept files name machine, versions and commit. Ratios that need instructions "
-    "for bf16 say whether the machine had them. What was asked for and not reached is listed as well, with what bounds "
-    "it where that is known.\n"
+    "Every figure is a ratio from one run on one machine of two cores, in which both sides took turns, "
+    "each in a process of its own; the other side is its own documented code with its defaults. *x* above "
+    "1 is how many times as quick; of memory it is the share. The kept files name machine, versions and "
+    "commit. Ratios that need instructions for bf16 say whether the machine had them. What was asked for "
+    "and not reached is listed as well, with what bounds it where that is known. `make bench` measures "
+    "all of it, in about twenty minutes."
 )
+HEADS = ("path", "beside", "measured", "asked for", "reached", "when, and how to measure it again")
+GROWTH = (
+    "## How cost grows\n\n"
+    "On generated data, each point in a process of its own (`python -m benchmarks.growth`): seconds of "
+    "one pass, and the memory by which the process grew. The exponent is that between the two largest "
+    "sizes; 1 is linear, 2 quadratic. It should be no more than what the mathematics asks, which stands "
+    "in brackets."
+)
+
+
+def read(name: str) -> dict[str, Any] | None:
+    path = rows.RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def page(table: Callable[..., str]) -> str:
+    parts = [INTRO]
+    if roofline := read("roofline"):
+        parts.append(
+            f"What the machine of {roofline['date'][:10]} ({roofline['machine']['cpu']}, "
+            f"{roofline['machine']['cores']} cores) can do at most, measured by torch with all of its threads: "
+            f"{said(roofline['figures'])}."
+        )
+    parts.append(table(HEADS, rows.cells()))
+    if growth := read("growth"):
+        lines = []
+        for name, kept in growth["paths"].items():
+            sizes = list(kept["points"])
+            ends = [kept["points"][sizes[i]] for i in (0, -1)]
+            grows = [
+                f"n^{kept['exponents'][what]:.2f} ({kept['allowed'][what]:g})" for what in ("seconds", "mb")
+            ]
+            lines.append(
+                (
+                    kept["title"],
+                    f"{int(sizes[0]):,} to {int(sizes[-1]):,} {kept['axis']}",
+                    " to ".join(f"{end['seconds']:,.3g} s" for end in ends),
+                    grows[0],
+                    " to ".join(f"{end['mb']:,.3g} MB" for end in ends),
+                    grows[1],
+                    f"[drawn](speed/{name}.svg)",
+                )
+            )
+        heads = ("path", "from, to", "time", "grows as", "memory", "grows as", "")
+        parts += [GROWTH, table(heads, lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def drawings() -> dict[str, str]:
+    """File name -> a plot of time and memory against size, each from its first point on."""
+    growth = read("growth")
+    found = {}
+    for name, kept in (growth["paths"] if growth else {}).items():
+        x = np.array([float(size) for size in kept["points"]])
+        lines = [
+            Line(x, np.array([max(point[what], 1e-4) for point in kept["points"].values()]), style)
+            for what, style in (("seconds", "main"), ("mb", "faint"))
+        ]
+        found[f"{name}.svg"] = line_chart(
+            lines,
+            x_label=kept["axis"],
+            y_label="seconds (dark), MB (pale)",
+            about=f"Time and memory of {kept['title']} against {kept['axis']}, both axes logarithmic.",
+            log_x=True,
+            log_y=True,
+        )
+    return found

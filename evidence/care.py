@@ -23,7 +23,7 @@ CLAIM = (
     "An augmentation is nearer to a rotation of CARE's embeddings than of SimCLR's; they tell more of a shift of the "
     "hue, at no loss of neighbours; with rotations in place of attraction the embeddings do not collapse."
 )
-BUDGET = 12
+BUDGET = 20
 BATCH = 64
 AUGMENTATIONS = 20
 HUES = 6  #: parts of the circle that a shift of the hue is told by

@@ -20,7 +20,7 @@ CLAIM = (
     "The largest of DUET's bins says how far an image is turned, better than a linear layer trained to say it from "
     "SimCLR's embeddings on the same views; nearest neighbours by the whole embedding are no worse."
 )
-BUDGET = 16
+BUDGET = 48
 BATCH = 128
 BINS = 8
 

@@ -25,7 +25,7 @@ CLAIM = (
     "and by nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise "
     "projection of its own shrinks in training to less than half of what the tied one keeps."
 )
-BUDGET = 9
+BUDGET = 22
 BATCH = 32
 
 

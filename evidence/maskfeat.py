@@ -16,7 +16,7 @@ CLAIM = (
     "MaskFeat beats the untrained encoder by nearest neighbours and by a linear probe; histograms of gradients are no "
     "worse a target than pixels with the same mask."
 )
-BUDGET = 12
+BUDGET = 24
 BATCH = 32
 
 

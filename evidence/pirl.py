@@ -18,7 +18,7 @@ CLAIM = (
     "PIRL beats the untrained encoder by nearest neighbours; on held-out images the embedding of an image is near that "
     "of its own puzzle and not near those of others, which a network that predicts the order of the patches has not."
 )
-BUDGET = 10
+BUDGET = 12
 BATCH = 64
 HELD = 512  #: test images whose puzzles are looked at
 
@@ -75,7 +75,7 @@ def by_encoder(method: Method) -> Pair:
 
 
 def one(budget: int, seed: int) -> Figures:
-    data = cifar10(size=32, train=3000)
+    data = cifar10(size=32, train=6000)
     method, model = pretrained("pirl", data, seed, budget, batch_size=BATCH)
     order, ordered = pretrained("pirl", data, seed, budget, swap=Order, batch_size=BATCH)
     test = data.splits["test"]

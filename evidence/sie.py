@@ -19,7 +19,7 @@ CLAIM = (
     "the invariant half knows the class better; the prediction is spoilt by another image's turn, and hardly where the "
     "turn is a mere input of an MLP."
 )
-BUDGET = 30
+BUDGET = 60
 BATCH = 128
 TIMES = 10  #: pairs of views that each image is looked for in
 VARIANTS = {"sie": {}, "sie, mlp predictor": {"predictor": "mlp"}}

@@ -28,7 +28,7 @@ CLAIM = (
     "bits find neighbours far better than 64 random projections of untrained features; the variance of a code tells "
     "images blended with noise."
 )
-BUDGET = 8
+BUDGET = 16
 PRICES = (0.0, 0.001, 0.01, 0.1)
 CODES = {"gaussian": 32, "bernoulli": 64}
 MAIN = ("gaussian", 0.001)

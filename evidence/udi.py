@@ -27,7 +27,7 @@ CLAIM = (
     "The target of UDI's second class token has more modes than that of the first, and its patches find their place in "
     "another crop of the image more often than without the loss on patches."
 )
-BUDGET = 10
+BUDGET = 13
 VIEWS = {"global_scale": (0.4, 1.0), "local_scale": (0.2, 0.5), "local_count": 2}
 
 

@@ -181,7 +181,7 @@ def test_speed_reads_what_was_measured_and_says_what_was_not(build: ModuleType, 
     }
     (tmp_path / "processes.json").write_text(json.dumps(kept))
     (tmp_path / "judging.json").write_text(json.dumps(kept | {"ratios": {"linear vs SGD": [7.0, 5.5, 6.0]}}))
-    of = {line[0]: line[2:5] for line in build.speed.cells(tmp_path)}
+    of = {line[0]: line[2:5] for line in build.speed.rows.cells(tmp_path)}
     assert of["two processes, convnet-s"] == ("1.5 x", "≥ 1.7 x", "no")
     assert of["linear layer on 50,000"] == ("6 x", "≥ 5 x", "yes")
     assert of["nearest neighbours of 10,000 in 50,000"] == ("not yet", "≥ 2 x", "")

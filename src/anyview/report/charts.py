@@ -193,6 +193,7 @@ def line_chart(
     about: str,
     marks: Sequence[Mark] = (),
     levels: Sequence[Level] = (),
+    log_x: bool = False,
     log_y: bool = False,
     x_range: tuple[Real, Real] | None = None,
     y_range: tuple[Real, Real] | None = None,
@@ -210,13 +211,13 @@ def line_chart(
     all_x = np.concatenate([*(line.x for line in lines), np.array([mark.x for mark in marks])])
     all_y = np.concatenate([*(line.y for line in lines), np.array([level.y for level in levels])])
     low, high = y_range or _range(all_y, log_y)
-    x_low, x_high = x_range or _range(all_x, False, pad=0.0)
-    rows = _moments(marks, Scale(x_low, x_high, 50, width - 10), 0, 0)[1]
+    x_low, x_high = x_range or _range(all_x, log_x, pad=0.0)
+    rows = _moments(marks, Scale(x_low, x_high, 50, width - 10, log_x), 0, 0)[1]
     top, bottom = 26 + 15 * min(rows, 3), height - 40
     sy = Scale(low, high, bottom, top, log_y)
     y_ticks = sy.ticks(5)
     left = max([len(text) for _, text in y_ticks] + [2]) * CHAR + 14
-    sx = Scale(x_low, x_high, left, width - 12)
+    sx = Scale(x_low, x_high, left, width - 12, log_x)
 
     body = [_text(2, 12, y_label, "name")]
     for value, text in y_ticks:

@@ -1,0 +1,73 @@
+"""Contestants that take turns, each time in a process of its own, so that a machine that drifts does not decide."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks import machine, table
+
+ROOT = Path(__file__).resolve().parent.parent
+BF16 = {"avx512_bf16", "amx_bf16"}  #: instructions without which bf16 crawls and is not compared
+WARMUP = 2  #: steps before the clock starts: kernels are chosen and workers filled by then
+SELDOM = ("anyview fp32",)  #: takes part in every second round: it is slow and no target hangs on it
+
+
+def prepare(path: Path) -> str:
+    """Writes the images that all contestants read as (50,000, 3, 32, 32) bytes; says what they are."""
+    folder = Path(os.environ.get("ANYVIEW_DATA") or "nowhere") / "cifar10"
+    if folder.is_dir():
+        import torch
+
+        import anyview.data
+
+        train = anyview.data.open(folder, split="train").train
+        np.save(path, train.fetch(torch.arange(len(train))).x.numpy())
+        return "CIFAR-10 (train)"
+    pixels = np.random.default_rng(0).integers(0, 256, (50_000, 3, 32, 32), dtype=np.uint8)
+    np.save(path, pixels)
+    return "noise of CIFAR-10's shape ($ANYVIEW_DATA/cifar10 is not there)"
+
+
+def take_turns(
+    console: Console, contestants: dict[str, dict[str, Any]], images: Path, steps: int, rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """``rounds`` measurements of each contestant, in turn. In the first round lightly runs without and with
+    a worker for each core (its documentation takes 8), and keeps what was better for it."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
+    cores = machine.cores()
+    workers: dict[str, list[int]] = {
+        name: [0, cores] for name, c in contestants.items() if c["kind"] == "lightly"
+    }
+    for turn in range(rounds):
+        for name, contestant in contestants.items():
+            if name in SELDOM and turn % 2:
+                continue
+            tried = [
+                contest(**contestant, images=images, steps=steps, warmup=WARMUP, **extra)
+                for extra in ([{"workers": n} for n in workers[name]] if name in workers else [{}])
+            ]
+            best = max(tried, key=table.rate)
+            if name in workers:
+                workers[name] = [best["workers"]]
+                best["tried"] = {str(run["workers"]): table.rate(run) for run in tried}
+            results[name].append(best)
+            console.print(f"round {turn + 1}/{rounds}  {name:<13} {table.rate(best):7.1f} images/s")
+    return results
+
+
+def contest(kind: str, images: Path, **options: Any) -> dict[str, Any]:
+    """What one contestant measures in a fresh process; exits with its own words when it fails."""
+    task = json.dumps({"kind": kind, "images": str(images), **options})
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.contestant", task], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        print(done.stderr[-2000:], file=sys.stderr)
+        raise SystemExit(f"error: the contestant {kind} {options} failed; its last words are above")
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,221 @@
+"""The table of speed: every path beside its peer, from the figures that ``results`` keeps."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A path and what it is compared with.
+
+    Args:
+        file: of ``benchmarks/results``; ``command`` measures it again.
+        ratio: the figure in it.
+        target: what was asked for: at least, or with ``least`` False at most.
+        bound: what bounds it and what was tried, where the target was not reached.
+    """
+
+    path: str
+    peer: str
+    file: str
+    command: str
+    ratio: Callable[[Record], float]
+    target: float
+    least: bool = True
+    unit: str = "x"
+    bound: str | Callable[[Record], str] = ""
+
+
+def figure(name: str) -> Callable[[Record], float]:
+    return lambda kept: kept["figures"][name]["median"]
+
+
+def step(method: str, peer: str) -> Callable[[Record], float]:
+    return lambda kept: kept["ratios"][method][peer]["median"]
+
+
+def loss(name: str, what: str) -> Callable[[Record], float]:
+    return lambda kept: kept["rows"][name][what]
+
+
+RUN, STEPS, LOSSES, EMBED = (
+    f"python -m benchmarks.{name}" for name in ("simclr", "steps", "losses", "embedding")
+)
+ROWS = (
+    Row(
+        "SimCLR step, ResNet-18, 32 px, batch 128",
+        "lightly, fp32, its default",
+        "simclr",
+        RUN,
+        figure("vs lightly default"),
+        2.5,
+    ),
+    Row("the same", "lightly, bf16", "simclr", RUN, figure("vs lightly bf16"), 1.2),
+    Row(
+        "DINO step, ViT-tiny, 2 + 6 crops",
+        "lightly, fp32",
+        "steps",
+        STEPS,
+        step("dino", "lightly fp32"),
+        2.5,
+    ),
+    Row(
+        "MAE step, ViT-tiny, 32 px",
+        "lightly, fp32",
+        "steps",
+        STEPS,
+        step("mae", "lightly fp32"),
+        2.5,
+    ),
+    Row("two views, 32 px, one core", "lightly's transform", "simclr", RUN, figure("views at 32 px"), 15),
+    Row(
+        "two views, 224 px, one core",
+        "lightly's transform",
+        "simclr",
+        RUN,
+        figure("views at 224 px"),
+        5,
+    ),
+    Row("NT-Xent, 8,192 x 128: time", "lightly", "losses", LOSSES, loss("NT-Xent, 8,192 x 128", "quick"), 3),
+    Row(
+        "NT-Xent, 8,192 x 128: memory",
+        "lightly",
+        "losses",
+        LOSSES,
+        loss("NT-Xent, 8,192 x 128", "memory"),
+        0.1,
+        False,
+    ),
+    Row(
+        "NT-Xent, 65,536 x 128: memory",
+        "",
+        "losses",
+        LOSSES,
+        lambda kept: kept["rows"]["NT-Xent, 65,536 x 128"]["ours"]["mb"],
+        2000,
+        False,
+        "MB",
+    ),
+    Row(
+        "SigLIP, 8,192 x 128: memory",
+        "straightforward",
+        "losses",
+        LOSSES,
+        loss("SigLIP, 8,192 x 128", "memory"),
+        0.25,
+        False,
+    ),
+    Row(
+        "Sinkhorn, 16,384 x 3,000: memory",
+        "straightforward",
+        "losses",
+        LOSSES,
+        loss("Sinkhorn, 16,384 x 3,000", "memory"),
+        0.25,
+        False,
+        bound="scores and codes, which are its input and output, are half of it",
+    ),
+    Row(
+        "VICReg, 256 x 8,192: memory",
+        "straightforward",
+        "losses",
+        LOSSES,
+        loss("VICReg, 256 x 8,192", "memory"),
+        0.25,
+        False,
+    ),
+    Row(
+        "Barlow Twins, 256 x 8,192: memory",
+        "straightforward",
+        "losses",
+        LOSSES,
+        loss("Barlow Twins, 256 x 8,192", "memory"),
+        0.25,
+        False,
+    ),
+    Row(
+        "an epoch of spoken digits, as long as they are",
+        "all padded to the longest",
+        "ragged",
+        "python -m benchmarks.ragged",
+        lambda kept: kept["ratios"]["groups against dataset's longest"],
+        2,
+    ),
+    Row(
+        "`embed`, 10,000 sentences, MiniLM",
+        "sentence-transformers",
+        "embedding",
+        EMBED,
+        lambda kept: kept["sentences"]["ratio"]["median"],
+        2,
+    ),
+    Row(
+        "`embed`, JPEGs, timm's ResNet-18",
+        "timm and a DataLoader",
+        "embedding",
+        EMBED,
+        lambda kept: kept["images"]["ratio"]["median"],
+        1.5,
+    ),
+    Row(
+        "nearest neighbours of 10,000 in 50,000",
+        "lightly's `knn_predict`",
+        "judging",
+        "python -m benchmarks.judging",
+        lambda kept: _middle(kept["ratios"]["knn vs lightly"]),
+        2,
+        bound="both are one fp32 product of 512 billion operations",
+    ),
+    Row(
+        "linear layer on 50,000",
+        "100 epochs of SGD",
+        "judging",
+        "python -m benchmarks.judging",
+        lambda kept: _middle(kept["ratios"]["linear vs SGD"]),
+        5,
+    ),
+    Row(
+        "two processes, convnet-s",
+        "one process",
+        "processes",
+        "python -m benchmarks.processes",
+        lambda kept: kept["ratios"]["convnet-s"]["median"],
+        1.7,
+    ),
+    Row("`import anyview`", "", "simclr", RUN, figure("import anyview"), 0.3, False, "s"),
+    Row("`anyview --help`", "", "simclr", RUN, figure("anyview --help"), 0.3, False, "s"),
+)
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def cells(results: Path = RESULTS) -> list[tuple[str, ...]]:
+    """The table's lines: path, beside what, measured, asked for, whether it was reached, where and when."""
+    lines = []
+    for row in ROWS:
+        path = results / f"{row.file}.json"
+        kept = json.loads(path.read_text()) if path.is_file() else None
+        asked = f"{'≥' if row.least else '≤'} {row.target:g} {row.unit}"
+        try:
+            found = None if kept is None else row.ratio(kept)
+        except KeyError:  # kept before it was measured
+            found = None
+        if kept is None or found is None:
+            lines.append((row.path, row.peer, "not yet", asked, "", f"`{row.command}`"))
+            continue
+        held = found >= row.target if row.least else found <= row.target
+        bound = row.bound if isinstance(row.bound, str) else row.bound(kept)
+        verdict = "yes" if held else f"no: {bound}" if bound else "no"
+        flags = set(kept["machine"]["flags"]) & {"avx512_bf16", "amx_bf16"}
+        where = f"{kept['date'][:10]}, {'with' if flags else 'without'} bf16; `{row.command}`"
+        lines.append((row.path, row.peer, f"{found:,.3g} {row.unit}", asked, verdict, where))
+    return lines

@@ -1,0 +1,97 @@
+"""``python -m benchmarks.simclr``: anyview's SimCLR beside lightly's, views, and how long a person waits for imports.
+
+All read the same images from memory: CIFAR-10 from ``$ANYVIEW_DATA``, else noise of its shape.
+Figures are kept in ``results/simclr.json`` unless only a part is measured.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import machine, startup, table
+from benchmarks.contest import BF16, ROOT, WARMUP, contest, prepare, take_turns
+
+RESULT = Path(__file__).parent / "results" / "simclr.json"
+PARTS = ("training", "views", "startup")
+#: contestants in the order of their turns; lightly's ``workers`` are settled by the first round
+CONTESTANTS: dict[str, dict[str, Any]] = {
+    "anyview": {"kind": "anyview", "precision": "auto"},
+    "lightly fp32": {"kind": "lightly", "precision": "fp32"},
+    "network": {"kind": "network", "precision": "auto"},
+    "lightly bf16": {"kind": "lightly", "precision": "bf16"},
+    "anyview fp32": {"kind": "anyview", "precision": "fp32"},
+}
+
+
+def main() -> int:
+    options = _options()
+    live = sys.stdout.isatty()
+    console = Console(highlight=False) if live else Console(width=200, color_system=None, highlight=False)
+    start, here = time.monotonic(), machine.describe()
+    console.print(
+        f"machine   {here['cpu']} · {here['cores']} cores · {', '.join(here['flags']) or 'no bf16'}"
+    )
+    load = here["load_before"]
+    if load is not None and load > 0.5:
+        console.print(f"warning   other work runs here (load {load}): these figures will mean little")
+    if here["threads_set"]:
+        console.print(f"warning   threads are limited: {here['threads_set']}")
+    chosen = options.only or PARTS
+    raw: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        images, source = Path(folder) / "images.npy", None
+        if set(chosen) & {"training", "views"}:
+            source = prepare(images)
+            console.print(f"images    {source}")
+        if "startup" in chosen:
+            raw["startup"] = startup.seconds()
+        if "views" in chosen:
+            raw["views"] = contest("views", images, rounds=5, seconds=0.2 * options.steps)
+        if "training" in chosen:
+            able = bool(BF16 & set(here["flags"]))
+            if not able:
+                console.print(
+                    "note      no bf16 instructions: targets of speed were set for processors with them"
+                )
+            names = [name for name in CONTESTANTS if able or name != "lightly bf16"]
+            entered = {name: CONTESTANTS[name] for name in names}
+            raw["training"] = take_turns(console, entered, images, options.steps, options.rounds)
+    found = table.conclude(raw)
+    table.show(console, raw, found)
+    if options.only:
+        return 0
+    record = {
+        **machine.about(start, here),
+        "images": source,
+        "settings": {"batch_size": 128, "warmup": WARMUP, "steps": options.steps, "rounds": options.rounds},
+        "targets": {
+            k: {"figure": t, "better": "more" if m else "less"} for k, (t, m) in table.TARGETS.items()
+        },
+        **found,
+        "raw": raw,
+    }
+    machine.keep(RESULT, record)
+    console.print(f"\nwrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="python -m benchmarks.simclr", description=__doc__.partition("\n")[0])
+    p.add_argument("--steps", type=int, default=5, help="steps that are timed in each turn (default: 5)")
+    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
+    p.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="NAME", help=f"measure only {', '.join(PARTS)}"
+    )
+    options = p.parse_args()
+    if options.steps < 1 or options.rounds < 1:
+        p.error("--steps and --rounds are at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
