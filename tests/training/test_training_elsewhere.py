@@ -38,7 +38,21 @@ def test_a_network_of_timm_gives_what_timm_gives(photos):
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (config.mean, config.std))
     with torch.no_grad():
         expected = peer((pixels - mean) / std)
-    np.testing.assert_allclose(model.embed(source), expected.numpy(), atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(model.embed_source(source).numpy(), expected.numpy(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("needed", [0.9999, 1.0])
+def test_vectors_are_of_the_quick_format_only_where_it_is_near(photos, monkeypatch, needed):
+    """Figures that others published are of fp32, so that is what ``evaluate`` takes."""
+    monkeypatch.setattr("anyview.training.model.has_bf16", lambda device: True)
+    monkeypatch.setattr("anyview.training.model.NEAR", needed)
+    model = av.load(f"timm:{NAME}", photos / "x.npz", weights=str(photos / "w.safetensors"))
+    source = model.open(photos / "x.npz")
+    exact, found = model.embed_source(source).numpy(), model.embed(source)
+    assert np.array_equal(exact, model.embed(source, precision="fp32"))
+    assert np.array_equal(found, exact) == (needed == 1.0)
+    cosine = (found * exact).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(exact, axis=1)
+    assert cosine.min() > 0.9999
 
 
 def test_random_weights_read_data_as_it_is_and_follow_the_seed(photos):

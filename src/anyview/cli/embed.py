@@ -36,7 +36,13 @@ def run(args: list[str]) -> int:
     p.add_argument("--split", help="one split of data that has several (default: all, in order)")
     p.add_argument("--batch-size", type=int, default=256, help="samples at a time (default 256)")
     p.add_argument("--device", default="auto", help="cpu, cuda, mps or auto")
-    p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="number format")
+    p.add_argument(
+        "--precision",
+        default="auto",
+        choices=["auto", "near", "fp32", "bf16"],
+        help="number format; near is bf16 where it is quick and gives about the same vectors, which is what auto "
+        "means for an encoder that others made",
+    )
     elsewhere_options(p)
     found = p.parse_all(args)
     path = Path(found.out)
@@ -47,6 +53,7 @@ def run(args: list[str]) -> int:
     if not os.access(path.parent, os.W_OK) or (path.suffix and path.is_dir()):
         raise InputError(f"cannot write {path}; name another --out")
     model = load_encoder(found)
+    found.precision = model.quick(found.precision)
     opened = model.open_all(found.data)
     sources = {found.split: opened.split(found.split)} if found.split else opened.splits
     if not path.suffix:
