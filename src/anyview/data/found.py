@@ -87,7 +87,7 @@ def missing(path: Path, names: Sequence[str] = ()) -> InputError:
     if guess:
         hint = f'; did you mean "{guess if guess in names or here == Path() else here / guess}"?'
     known = f" (named datasets: {', '.join(names)})" if names else ""
-    return InputError(f'there is no "{path}"{hint}{known}')
+    return InputError(f'there is no "{path}"{hint or "; give a folder or a file"}{known}')
 
 
 def _folder(root: Path) -> Found:
