@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from anyview.data import tables
+from anyview.data import shards, tables
 from anyview.data.parts import SPLIT_NAMES, Archive, Arrays, Files, Found, Objects, Part, readable
 from anyview.errors import InputError, nearest
 
@@ -43,10 +43,12 @@ def look(data: Any, name: str | None = None) -> Found:
 
 
 def _look_at_path(path: Path) -> Found:
-    if path.is_dir():
-        return _tables_or_archives(path) or _folder(path)
     if not path.exists():
         raise missing(path)
+    if tars := shards.shards_in(path):
+        return shards.of_files(path, tars)
+    if path.is_dir():
+        return _tables_or_archives(path) or _folder(path)
     if path.suffix in tables.ENDINGS:
         return tables.of_files(path, [path])
     if path.suffix in (".npy", ".npz"):

@@ -13,6 +13,7 @@ from torch import Tensor
 from anyview.data import labels
 from anyview.data.images.pixels import EXTENSIONS, read_header
 from anyview.data.parts import Files, Found, Objects, Table
+from anyview.data.shards import read_place
 from anyview.data.source import Items, Skipped, UnreadableError
 from anyview.errors import InputError
 
@@ -90,7 +91,8 @@ def from_files(found: Found) -> Collected:
 
 @dataclass
 class Encoded:
-    """Encoded images of an Arrow column: bytes, or {bytes, path} as Hugging Face datasets keep them."""
+    """Encoded images of an Arrow column: bytes, {bytes, path} as Hugging Face datasets keep them, or the place of
+    bytes in a shard."""
 
     column: pa.ChunkedArray
     folder: str
@@ -102,10 +104,19 @@ class Encoded:
         value = self.column[i].as_py()
         if isinstance(value, dict):
             path = value.get("path")
+            if path and value.get("size"):
+                return self._of_shard(inside(self.folder, path), value["offset"], value["size"])
             value = value.get("bytes") or (inside(self.folder, path) if path else None)
         if not value:
             raise UnreadableError("is empty")
         return value
+
+    @staticmethod
+    def _of_shard(path: str, offset: int, size: int) -> bytes:
+        try:
+            return read_place(path, offset, size)
+        except OSError as error:
+            raise UnreadableError(error.strerror or str(error)) from error
 
 
 def inside(folder: str, path: str) -> str:
