@@ -207,11 +207,13 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     p = argparse.ArgumentParser(prog="python -m benchmarks.embedding", description=__doc__.partition("\n")[0])
-    p.add_argument("what", nargs="*", choices=list(CONTESTANTS), help="only this, keep nothing")
+    p.add_argument("what", nargs="*", metavar="WHAT", help="only sentences or images; keeps nothing")
     p.add_argument("--sentences", type=int, default=10_000, help="how many (default: 10,000)")
     p.add_argument("--images", type=int, default=1_000, help="how many (default: 1,000)")
     p.add_argument("--rounds", type=int, default=2, help="turns of each (default: 2)")
     options = p.parse_args()
+    if unknown := sorted(set(options.what) - set(CONTESTANTS)):
+        p.error(f"no {unknown[0]} to embed; there are {' and '.join(CONTESTANTS)}")
     if min(options.sentences, options.images, options.rounds) < 1:
         p.error("--sentences, --images and --rounds are at least 1")
     return options

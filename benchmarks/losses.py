@@ -5,6 +5,7 @@ before to its peak, embeddings and their gradient included. Values are compared,
 Figures are kept in ``results/losses.json``.
 """
 
+import argparse
 import json
 import resource
 import statistics
@@ -160,7 +161,10 @@ def _peak() -> int:
 
 def apart(name: str) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.losses", name], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.losses", "--contestant", name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise SystemExit(f"error: {name} failed: {done.stderr[-1500:]}")
@@ -198,11 +202,12 @@ def held(path: str, row: dict[str, Any]) -> bool:
 
 
 def main() -> int:
-    if len(sys.argv) > 1:
-        print(json.dumps(measured(" ".join(sys.argv[1:]))))
+    options = _options()
+    if options.contestant:
+        print(json.dumps(measured(options.contestant)))
         return 0
     start, here = time.monotonic(), machine.describe()
-    found = speed()
+    found = speed(options.rounds)
     table = Table("", "s", "MB", "straightforward s", "MB", "times as quick", "share of memory", "", box=None)
     for path, row in found.items():
         other = row.get("theirs")
@@ -217,6 +222,16 @@ def main() -> int:
     record = {**machine.about(start, here), "rows": found, "met": {p: held(p, r) for p, r in found.items()}}
     machine.keep(RESULT, record)
     return 0
+
+
+def _options() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__.partition("\n")[0])
+    p.add_argument("--rounds", type=int, default=ROUNDS, help=f"turns of each contestant (default: {ROUNDS})")
+    p.add_argument("--contestant", help=argparse.SUPPRESS)
+    options = p.parse_args()
+    if options.rounds < 1:
+        p.error("--rounds is at least 1")
+    return options
 
 
 if __name__ == "__main__":

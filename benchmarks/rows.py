@@ -57,6 +57,16 @@ def network(method: str) -> Callable[[Record], str]:
     return words
 
 
+def alone(peer: str) -> Callable[[Record], str]:
+    """What the bare networks would reach on batches that are there already."""
+
+    def words(kept: Record) -> str:
+        bare, theirs = (kept["images_per_s"][name]["median"] for name in ("network", peer))
+        return f"the network alone, without views, loss and loop, would be {bare / theirs:.2f} x"
+
+    return words
+
+
 def reached(kept: Record) -> str:
     runs = kept["runs"]
     ours = ", ".join(f"{run['knn']:.1f} % after {run['minutes']:.1f}" for run in runs["anyview"])
@@ -74,8 +84,17 @@ ROWS = (
         RUN,
         figure("vs lightly default"),
         2.5,
+        bound=alone("lightly fp32"),
     ),
-    Row("the same", "lightly, bf16", "simclr", RUN, figure("vs lightly bf16"), 1.2),
+    Row(
+        "the same",
+        "lightly, bf16",
+        "simclr",
+        RUN,
+        figure("vs lightly bf16"),
+        1.2,
+        bound=alone("lightly bf16"),
+    ),
     Row(
         "DINO step, ViT-tiny, 2 + 6 crops",
         "lightly, fp32",
