@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import compared
 import numpy as np
 from benchmarks import rows
 from benchmarks.roofline import said
@@ -20,6 +21,7 @@ INTRO = (
     "and not reached is listed as well, with what bounds it where that is known. `make bench` measures "
     "all of it, in about twenty minutes."
 )
+LEAST = 0.001  #: of what is drawn: nothing has no logarithm
 HEADS = ("path", "beside", "measured", "asked for", "reached", "when, and how to measure it again")
 GROWTH = (
     "## How cost grows\n\n"
@@ -56,9 +58,9 @@ def page(table: Callable[..., str]) -> str:
                 (
                     kept["title"],
                     f"{int(sizes[0]):,} to {int(sizes[-1]):,} {kept['axis']}",
-                    " to ".join(f"{end['seconds']:,.3g} s" for end in ends),
+                    " to ".join(f"{rounded(end['seconds'])} s" for end in ends),
                     grows[0],
-                    " to ".join(f"{end['mb']:,.3g} MB" for end in ends),
+                    " to ".join(f"{rounded(end['mb'])} MB" for end in ends),
                     grows[1],
                     f"[drawn](speed/{name}.svg)",
                 )
@@ -68,22 +70,30 @@ def page(table: Callable[..., str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def drawings() -> dict[str, str]:
-    """File name -> a plot of time and memory against size, each from its first point on."""
+    """File name -> time and memory against size, beside each other, all axes logarithmic."""
     growth = read("growth")
     found = {}
     for name, kept in (growth["paths"] if growth else {}).items():
         x = np.array([float(size) for size in kept["points"]])
-        lines = [
-            Line(x, np.array([max(point[what], 1e-4) for point in kept["points"].values()]), style)
-            for what, style in (("seconds", "main"), ("mb", "faint"))
-        ]
-        found[f"{name}.svg"] = line_chart(
-            lines,
-            x_label=kept["axis"],
-            y_label="seconds (dark), MB (pale)",
-            about=f"Time and memory of {kept['title']} against {kept['axis']}, both axes logarithmic.",
-            log_x=True,
-            log_y=True,
-        )
+        panels = []
+        for what, label in (("seconds", "seconds"), ("mb", "MB")):
+            y = np.array([max(point[what], LEAST) for point in kept["points"].values()])
+            panels.append(
+                line_chart(
+                    [Line(x, y)],
+                    x_label=kept["axis"],
+                    y_label=label,
+                    about=f"{label} of {kept['title']} against {kept['axis']}",
+                    log_x=True,
+                    log_y=True,
+                    width=compared.WIDTH,
+                    height=compared.HEIGHT,
+                )
+            )
+        found[f"{name}.svg"] = compared.beside(panels)
     return found
