@@ -21,7 +21,6 @@ INTRO = (
     "and not reached is listed as well, with what bounds it where that is known. `make bench` measures "
     "all of it, in about twenty minutes."
 )
-LEAST = 0.001  #: of what is drawn: nothing has no logarithm
 HEADS = ("path", "beside", "measured", "asked for", "reached", "when, and how to measure it again")
 GROWTH = (
     "## How cost grows\n\n"
@@ -82,7 +81,7 @@ def drawings() -> dict[str, str]:
         x = np.array([float(size) for size in kept["points"]])
         panels = []
         for what, label in (("seconds", "seconds"), ("mb", "MB")):
-            y = np.array([max(point[what], LEAST) for point in kept["points"].values()])
+            y = np.array([point[what] or np.nan for point in kept["points"].values()])  # 0 has no logarithm
             panels.append(
                 line_chart(
                     [Line(x, y)],
