@@ -275,6 +275,11 @@ ROWS = (
 )
 
 
+def _why_not(row: Row, kept: Record) -> str:
+    bound = row.bound if isinstance(row.bound, str) else row.bound(kept)
+    return f"no: {bound}" if bound else "no"
+
+
 def _middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
@@ -294,8 +299,7 @@ def cells(results: Path = RESULTS) -> list[tuple[str, ...]]:
             lines.append((row.path, row.peer, "not yet", asked, "", f"`{row.command}`"))
             continue
         held = found >= row.target if row.least else found <= row.target
-        bound = row.bound if isinstance(row.bound, str) else row.bound(kept)
-        verdict = "yes" if held else f"no: {bound}" if bound else "no"
+        verdict = "yes" if held else _why_not(row, kept)
         flags = set(kept["machine"]["flags"]) & {"avx512_bf16", "amx_bf16"}
         where = f"{kept['date'][:10]}, {'with' if flags else 'without'} bf16; `{row.command}`"
         lines.append((row.path, row.peer, f"{found:,.3g} {row.unit}", asked, verdict, where))
