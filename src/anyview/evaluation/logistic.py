@@ -1,11 +1,13 @@
 """Multinomial logistic regression, solved exactly, several problems of one size at a time."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 LARGEST_ROTATION = 4096  #: features whose covariance is taken apart; beyond it only their variances are used
@@ -82,7 +84,9 @@ class SoftmaxRegression:
 
         start = scale.inverse(self.solution).flatten().cpu().numpy()
         options = {"maxiter": 500, "ftol": tolerance, "gtol": 1e-6}
-        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        # threads of SciPy's BLAS would go on turning on the cores that torch's need for the next pass
+        with _threads().limit(limits=1, user_api="blas"):
+            found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
         self.solution = scale(torch.from_numpy(found.x).to(device).view(shape))
         weight, bias = self.solution[:, :-1], self.solution[:, -1]
         if self.axes is not None:
@@ -104,6 +108,12 @@ class SoftmaxRegression:
             slope[:, :-1] += (p.to(x.dtype) @ x).mT
             slope[:, -1] += p.sum(2)
         return loss / samples, slope / samples
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """What sets the threads of the libraries that are loaded; to find them takes as long as a small fit."""
+    return ThreadpoolController()
 
 
 class _Scale:
