@@ -137,3 +137,15 @@ def test_a_member_never_leads_out_of_its_shard(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "../secret.png"
         tar.addfile(link)
     assert values(data.open(tmp_path / "in").train) == [1, 2]
+
+
+def test_splits_are_all_of_shards_or_none_is(tmp_path):
+    shard(tmp_path / "train" / "0.tar", {"a.png": png(1)})
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "b.png").write_bytes(png(2))
+    with pytest.raises(InputError, match=r"none could be read.*0\.tar"):
+        data.open(tmp_path)
+    shard(tmp_path / "two" / "val" / "0.tar", {"a.png": png(1)})
+    shard(tmp_path / "two" / "validation" / "0.tar", {"a.png": png(1)})
+    with pytest.raises(InputError, match="two folders of shards for one split"):
+        data.open(tmp_path / "two")

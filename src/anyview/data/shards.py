@@ -37,8 +37,12 @@ def shards_in(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]} if _is_shard(path) else {}
     entries = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.suffix not in BESIDE]
     if entries and all(p.is_dir() and p.name.lower() in SPLIT_NAMES for p in entries):
-        inside = {SPLIT_NAMES[p.name.lower()]: shards_in(p) for p in entries}
-        return {name: [s for each in found.values() for s in each] for name, found in inside.items() if found}
+        inside = [(SPLIT_NAMES[p.name.lower()], shards_in(p)) for p in entries]
+        if not all(found for _, found in inside):
+            return {}
+        if len(dict(inside)) < len(inside):
+            raise InputError(f"{path}/ has two folders of shards for one split; keep one of them")
+        return {name: [s for each in found.values() for s in each] for name, found in inside}
     if not entries or not all(p.is_file() and _is_shard(p) for p in entries):
         return {}
     found: dict[str, list[Path]] = {}

@@ -169,9 +169,12 @@ class Model:
 
     def _near(self, source: Source, parts: Parts, place: torch.device) -> str:
         """``bf16`` if the first samples have about the same embeddings in it, else ``fp32``."""
-        if not (has_bf16(place) and len(source)):
+        if not has_bf16(place):
             return "fp32"
-        x = source.fetch(torch.arange(min(PROBED, len(source)))).to(place).x
+        first = source.fetch(torch.arange(min(PROBED, len(source))))
+        if not len(first):  # no sample, or none that can be read
+            return "fp32"
+        x = first.to(place).x
 
         def of(form: str) -> Tensor:
             with torch.no_grad(), autocast(form, place):

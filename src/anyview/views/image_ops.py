@@ -40,7 +40,8 @@ def crop_resize(
         float images in [0, 1].
     """
     white = 255.0 if images.dtype == torch.uint8 else 1.0
-    if size > SINGLY and images.dtype == torch.uint8 and not (images.is_cuda or boxes.is_floating_point()):
+    whole = images.dtype == torch.uint8 and not boxes.is_floating_point()
+    if size > SINGLY and whole and images.device.type == "cpu":
         return _one_by_one(images, boxes, flip, size).div_(white)
     images = images.float()  # half precision cannot tell pixels of a large canvas apart
     boxes = boxes.to(images.dtype)
