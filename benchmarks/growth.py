@@ -8,8 +8,7 @@ the mathematics asks. Figures are kept in ``results/growth.json``, which ``docs/
 import argparse
 import json
 import math
-import resource
-import subprocess
+import os
 import sys
 import tempfile
 import time
@@ -24,8 +23,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks import machine
+from benchmarks.contest import apart
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "growth.json"
 SLACK = 0.25  #: by which a measured exponent may be above what is allowed: caches end, and clocks are no exact thing
 DIM = 128
@@ -202,12 +201,7 @@ def measured(name: str, size: int) -> dict[str, float]:
         before, start = _held(), time.perf_counter()
         work()
         seconds = time.perf_counter() - start
-    return {"seconds": round(seconds, 5), "mb": round(max(0, _peak() - before) / 1e6, 2)}
-
-
-def _peak() -> int:
-    """Bytes of memory that this process has held at most."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": round(seconds, 5), "mb": round(max(0, machine.peak() - before) / 1e6, 2)}
 
 
 def _held() -> int:
@@ -215,17 +209,9 @@ def _held() -> int:
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return _peak()
+        return machine.peak()
     held = Path("/proc/self/statm").read_text().split()[1]
-    return int(held) * resource.getpagesize()
-
-
-def apart(name: str, size: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.growth", "--point", name, str(size)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"error: {name} of {size:,} failed: {done.stderr[-1500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return int(held) * os.sysconf("SC_PAGE_SIZE")
 
 
 def exponent(points: dict[str, dict[str, float]], what: str) -> float:
@@ -246,7 +232,7 @@ def main() -> int:
     kept = {}
     for name in options.only or PATHS:
         grown = PATHS[name]
-        points = {str(size): apart(name, size) for size in grown.sizes}
+        points = {str(size): apart("growth", "--point", name, str(size)) for size in grown.sizes}
         found = {what: round(exponent(points, what), 2) for what in ("seconds", "mb")}
         held = found["seconds"] <= grown.time + SLACK and found["mb"] <= grown.memory + SLACK
         table.add_row(
@@ -272,7 +258,6 @@ def main() -> int:
         return 0
     record = {**machine.about(start, here), "holds": all(k["holds"] for k in kept.values()), "paths": kept}
     machine.keep(RESULT, record)
-    console.print(f"wrote     results/{RESULT.name} after {record['minutes']:.1f} minutes")
     return 0
 
 

@@ -23,7 +23,6 @@ from anyview.evaluation.protocols.knn import KNN, TEMPERATURE
 from anyview.evaluation.protocols.linear import Linear
 from benchmarks import machine
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "judging.json"
 TRAIN, TEST, DIM, CLASSES = 50_000, 10_000, 512, 10
 APART = 32  #: axes along which classes differ
@@ -35,7 +34,7 @@ def main() -> int:
     options = _options()
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    console.print(machine.said(here))
     raw = speed(options.rounds)
     found = ratios(raw)
     for name, values in found.items():
@@ -53,7 +52,6 @@ def main() -> int:
         **raw,
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
 

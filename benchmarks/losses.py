@@ -7,9 +7,7 @@ Figures are kept in ``results/losses.json``.
 
 import argparse
 import json
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,8 +21,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks import machine
+from benchmarks.contest import apart
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "losses.json"
 ROUNDS = 3
 ROWS = {  # path -> (ours, the straightforward one, times as quick, share of its memory)
@@ -142,9 +140,9 @@ def measured(name: str) -> dict[str, float]:
     x, loss = contestant(name)
     small = x.detach()[..., :16, :16].clone().requires_grad_(x.requires_grad)
     _pass(loss, small)  # imports, and what is set up at first
-    before, start = _peak(), time.perf_counter()
+    before, start = machine.peak(), time.perf_counter()
     value = _pass(loss, x)
-    return {"seconds": time.perf_counter() - start, "mb": (_peak() - before) / 1e6, "value": value}
+    return {"seconds": time.perf_counter() - start, "mb": (machine.peak() - before) / 1e6, "value": value}
 
 
 def _pass(loss: Callable[[Tensor], Tensor], x: Tensor) -> float:
@@ -154,29 +152,14 @@ def _pass(loss: Callable[[Tensor], Tensor], x: Tensor) -> float:
     return float(value.detach())
 
 
-def _peak() -> int:
-    """Bytes of memory that this process has held at most."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def apart(name: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.losses", "--contestant", name],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"error: {name} failed: {done.stderr[-1500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def speed(rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
     """Path -> medians of both, how many times as quick and what share of the memory, and whether values agree."""
     found = {}
     for path, (ours, theirs, _, _) in ROWS.items():
         names = [ours] if theirs is None else [ours, theirs]
-        turns = [[apart(name) for name in names] for _ in range(rounds if theirs else 1)]
+        turns = [
+            [apart("losses", "--contestant", name) for name in names] for _ in range(rounds if theirs else 1)
+        ]
         middle = [
             {key: statistics.median(turn[i][key] for turn in turns) for key in turns[0][i]}
             for i in range(len(names))

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import platform
+import resource
 import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,7 @@ from typing import Any
 
 PACKAGES = ("anyview", "torch", "torchvision", "pytorch-lightning", "lightly", "numpy", "pillow")
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+BF16 = {"avx512_bf16", "amx_bf16"}  #: instructions without which bf16 crawls and is not compared
 
 
 def describe() -> dict[str, Any]:
@@ -29,6 +31,16 @@ def describe() -> dict[str, Any]:
     }
 
 
+def said(here: dict[str, Any]) -> str:
+    """A machine in a line, and whether something else runs on it."""
+    return f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}"
+
+
+def peak() -> int:
+    """Bytes of memory that this process has held at most."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def about(start: float, here: dict[str, Any]) -> dict[str, Any]:
     """The head of every record: when, at which commit, for how long (since ``start``, monotonic), where, with what."""
     return {
@@ -41,11 +53,12 @@ def about(start: float, here: dict[str, Any]) -> dict[str, Any]:
 
 
 def keep(path: Path, record: dict[str, Any]) -> None:
-    """Writes a record whole or not at all."""
+    """Writes a record whole or not at all, and says so."""
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(record, indent=1) + "\n")
     part.replace(path)
+    print(f"wrote     results/{path.name} after {record['minutes']:.1f} minutes")
 
 
 def cores() -> int:

@@ -35,7 +35,7 @@ def main() -> int:
     options = _options()
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=120)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
+    console.print(machine.said(here))
     rates: dict[str, dict[str, list[float]]] = {name: {"one": [], "two": []} for name in NETWORKS}
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npy"
@@ -65,7 +65,6 @@ def main() -> int:
         "images_per_s": rates,
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     results/{RESULT.name} after {record['minutes']:.1f} minutes")
     return 0
 
 

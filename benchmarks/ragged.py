@@ -29,7 +29,6 @@ from anyview.training.plan import make_plan
 from anyview.training.step import plain_step, seed_step
 from benchmarks import machine
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULT = Path(__file__).parent / "results" / "ragged.json"
 TARGET = 1.5  #: how many times as quick groups must be
 WAYS = ("groups", "batch's longest", "dataset's longest")
@@ -69,7 +68,6 @@ def main() -> int:
         "seconds": {way: [round(s, 3) for s in found] for way, found in seconds.items()},
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
 

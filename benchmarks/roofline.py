@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from anyview.training.precision import has_bf16
 from benchmarks import machine
 
 RESULT = Path(__file__).parent / "results" / "roofline.json"
@@ -25,20 +26,15 @@ COPIED = 256 * 2**20  #: bytes
 
 def speed() -> dict[str, float]:
     """Billions a second: operations (``gflops``) and bytes read and written (``gb``)."""
-    able = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and _bf16()
     found = {}
     for name, kind in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
-        if kind is torch.bfloat16 and not able:
+        if kind is torch.bfloat16 and not has_bf16(torch.device("cpu")):
             continue
         found[f"product {name} gflops"] = _product(kind)
         found[f"convolution {name} gflops"] = _convolution(kind)
     a, b = torch.zeros(COPIED // 4), torch.zeros(COPIED // 4)
     found["copy gb"] = 2 * COPIED / _best(lambda: b.copy_(a)) / 1e9
     return {name: round(value, 1) for name, value in found.items()}
-
-
-def _bf16() -> bool:
-    return bool({"avx512_bf16", "amx_bf16"} & set(machine.describe()["flags"]))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.table import shares
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,12 +69,8 @@ def alone(peer: str) -> Callable[[Record], str]:
 
 
 def cores(kept: Record) -> str:
-    """Why two processes are no quicker: what one has of the machine already."""
     ratio = kept["ratios"]["resnet18"]["median"]
-    return (
-        "the threads of one process keep both cores busy, so that a second brings only what processes say to each "
-        f"other (ResNet-18: {ratio:.2f} x)"
-    )
+    return f"one process has both cores for its threads (ResNet-18: {ratio:.2f} x); what more costs is not known yet"
 
 
 def reached(kept: Record) -> str:
@@ -133,7 +130,6 @@ ROWS = (
         RUN,
         figure("views at 32 px"),
         15,
-        bound="some 40 passes over pixels that lie in the cache; fewer are in sight only in a compiled kernel",
     ),
     Row(
         "two views, 224 px, one core",
@@ -142,8 +138,8 @@ ROWS = (
         RUN,
         figure("views at 224 px"),
         5,
-        bound="some 60 passes over the 0.6 MB of a view: a quarter of the time goes from one layout to another, a "
-        "sixth into blur; resizing bytes as bytes and multiplying the band of a blur alone brought it here from 1.5",
+        bound="what bounds it is not measured; resizing bytes as bytes and multiplying the band of a blur alone made "
+        "it quicker, see architecture.md",
     ),
     Row("NT-Xent, 8,192 x 128: time", "lightly", "losses", LOSSES, loss("NT-Xent, 8,192 x 128", "quick"), 3),
     Row(
@@ -300,7 +296,7 @@ def cells(results: Path = RESULTS) -> list[tuple[str, ...]]:
             continue
         held = found >= row.target if row.least else found <= row.target
         verdict = "yes" if held else _why_not(row, kept)
-        flags = set(kept["machine"]["flags"]) & {"avx512_bf16", "amx_bf16"}
+        flags = set(kept["machine"]["flags"]) & machine.BF16
         where = f"{kept['date'][:10]}, {'with' if flags else 'without'} bf16; `{row.command}`"
         lines.append((row.path, row.peer, f"{found:,.3g} {row.unit}", asked, verdict, where))
     return lines

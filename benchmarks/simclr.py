@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import machine, startup, table
-from benchmarks.contest import BF16, ROOT, WARMUP, contest, prepare, take_turns
+from benchmarks.contest import WARMUP, contest, prepare, take_turns, turns
 
 RESULT = Path(__file__).parent / "results" / "simclr.json"
 PARTS = ("training", "views", "startup")
@@ -53,7 +53,7 @@ def main() -> int:
         if "views" in chosen:
             raw["views"] = contest("views", images, rounds=5, seconds=0.2 * options.steps)
         if "training" in chosen:
-            able = bool(BF16 & set(here["flags"]))
+            able = bool(machine.BF16 & set(here["flags"]))
             if not able:
                 console.print(
                     "note      no bf16 instructions: targets of speed were set for processors with them"
@@ -76,21 +76,11 @@ def main() -> int:
         "raw": raw,
     }
     machine.keep(RESULT, record)
-    console.print(f"\nwrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
 
 def _options() -> argparse.Namespace:
-    p = argparse.ArgumentParser(prog="python -m benchmarks.simclr", description=__doc__.partition("\n")[0])
-    p.add_argument("--steps", type=int, default=5, help="steps that are timed in each turn (default: 5)")
-    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
-    p.add_argument(
-        "--only", nargs="+", choices=PARTS, metavar="NAME", help=f"measure only {', '.join(PARTS)}"
-    )
-    options = p.parse_args()
-    if options.steps < 1 or options.rounds < 1:
-        p.error("--steps and --rounds are at least 1")
-    return options
+    return turns("simclr", __doc__, PARTS)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import machine, settings, table
-from benchmarks.contest import BF16, ROOT, WARMUP, prepare, take_turns
+from benchmarks.contest import WARMUP, prepare, take_turns, turns
 
 RESULT = Path(__file__).parent / "results" / "steps.json"
 METHODS = ("dino", "mae")
@@ -36,8 +36,8 @@ def main() -> int:
     options = _options()
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=120)
-    console.print(f"machine   {here['cpu']} · {here['cores']} cores · load {here['load_before']}")
-    able = bool(BF16 & set(here["flags"]))
+    console.print(machine.said(here))
+    able = bool(machine.BF16 & set(here["flags"]))
     raw: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npy"
@@ -90,21 +90,11 @@ def main() -> int:
         "raw": raw,
     }
     machine.keep(RESULT, record)
-    console.print(f"wrote     {RESULT.relative_to(ROOT)} after {record['minutes']:.1f} minutes")
     return 0
 
 
 def _options() -> argparse.Namespace:
-    p = argparse.ArgumentParser(prog="python -m benchmarks.steps", description=__doc__.partition("\n")[0])
-    p.add_argument("--steps", type=int, default=5, help="steps that are timed in each turn (default: 5)")
-    p.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
-    p.add_argument(
-        "--only", nargs="+", choices=METHODS, metavar="NAME", help="measure only this, keep nothing"
-    )
-    options = p.parse_args()
-    if options.steps < 1 or options.rounds < 1:
-        p.error("--steps and --rounds are at least 1")
-    return options
+    return turns("steps", __doc__, METHODS)
 
 
 if __name__ == "__main__":
