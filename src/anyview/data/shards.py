@@ -12,13 +12,15 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from anyview.data.audio import waves
+from anyview.data.images import pixels
 from anyview.data.parts import SPLIT_NAMES, Found, Part, Table, readable
 from anyview.errors import InputError
 
 #: column -> endings of the members that it holds
 ENCODED = {
-    "image": ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm"),
-    "audio": ("wav", "flac", "mp3", "ogg", "opus"),
+    "image": tuple(sorted(ending.removeprefix(".") for ending in pixels.EXTENSIONS)),
+    "audio": tuple(sorted(ending.removeprefix(".") for ending in waves.EXTENSIONS)),
 }
 #: column -> endings of small members that are read with the index
 WRITTEN = {"text": ("txt", "caption"), "label": ("cls",)}
@@ -98,7 +100,7 @@ def _index(shard: Path, root: Path) -> pa.Table:
                         _note(member, name, file, samples)
                 file.seek(tar.offset)
                 if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:  # passed over by tarfile
-                    raise ValueError("it has no end: it was cut off, or a header is broken")
+                    raise ValueError("it has no end: it was cut off, or a header is broken; write it again")
         except tarfile.TarError as error:
             raise ValueError(error) from error
     found = {column for sample in samples.values() for column in sample}
@@ -120,7 +122,9 @@ def _note(member: tarfile.TarInfo, shard: str, file: BinaryIO, samples: dict[str
         )
         return
     if member.size > MAX_WRITTEN:
-        raise ValueError(f"{member.name} has {member.size:,} bytes, too many for a {column}")
+        raise ValueError(
+            f"{member.name} has {member.size:,} bytes, too many for a {column}; leave it out or cut it"
+        )
     file.seek(member.offset_data)
     sample[column] = file.read(member.size).decode("utf-8").strip()
 
