@@ -13,7 +13,7 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 check: install
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

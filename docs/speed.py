@@ -6,10 +6,10 @@ from typing import Any
 
 import compared
 import numpy as np
-from benchmarks import rows
-from benchmarks.roofline import said
 
 from anyview.report.charts import Line, line_chart
+from benchmarks import rows
+from benchmarks.roofline import said
 
 INTRO = (
     "# Speed\n\n"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from benchmarks.contest import apart
-
 from benchmarks import growth, run
+from benchmarks.contest import apart
 
 
 @pytest.mark.parametrize("name", [name for name, given in run.PARTS.items() if name != "roofline"])

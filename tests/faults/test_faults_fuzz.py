@@ -7,11 +7,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from faults.fuzz import GOOD, attempt, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anyview.cli.main import COMMANDS, main
+from faults.fuzz import GOOD, attempt, run
 
 
 def test_damaged_files_are_read_or_refused() -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from faults.fuzz import GOOD
-from faults.seeds import LARGEST, pieces
 
 from faults import guided
+from faults.fuzz import GOOD
+from faults.seeds import LARGEST, pieces
 
 
 def test_every_kind_of_file_is_in_one_family() -> None:

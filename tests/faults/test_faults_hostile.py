@@ -1,6 +1,7 @@
 """Every hostile file is refused in one printable line, or does nothing."""
 
 import pytest
+
 from faults.hostile import CASES, attempt
 
 
