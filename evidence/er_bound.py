@@ -12,7 +12,7 @@ CLAIM = (
     "With a teacher that starts at a momentum of 0.5, BYOL with the entropy-reconstruction bound for its loss keeps "
     "twice the rank that BYOL keeps and is better by nearest neighbours; the entropy does not fall in training."
 )
-BUDGET = 10
+BUDGET = 30
 BATCH = 64
 SAME = {"batch_size": BATCH, "hidden_dim": 512, "out_dim": 128, "method__momentum": 0.5}
 

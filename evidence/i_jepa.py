@@ -16,7 +16,7 @@ CLAIM = (
     "I-JEPA beats the untrained encoder by nearest neighbours and by a linear probe; blocks are better targets than "
     "single patches, and a teacher that averages is better than one that is the student itself."
 )
-BUDGET = 12
+BUDGET = 24
 BATCH = 32
 
 

@@ -25,7 +25,7 @@ CLAIM = (
     "iBOT beats the untrained encoder by nearest neighbours. Its teacher's targets tell images apart, and those of "
     "patches tell patches apart. A patch says more of what the image shows than without the loss on patches."
 )
-BUDGET = 10
+BUDGET = 24
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ CLAIM = (
     "LeJEPA beats the untrained encoder by nearest neighbours, with neither teacher nor stop-gradient; new images are "
     "nearly Gaussian in directions that it never saw; without the Gaussian term it collapses to a point."
 )
-BUDGET = 14
+BUDGET = 24
 BATCH = 64
 VARIANTS = {"lejepa": {}, "lejepa, agreement alone": {"lambd": 0.0}}
 

@@ -6,7 +6,7 @@ CLAIM = (
     "MoCo v3 beats the untrained encoder by nearest neighbours; it still does without its predictor, which adds "
     "little, as in the paper: what must not collapse is told apart by the negatives."
 )
-BUDGET = 16
+BUDGET = 33
 BATCH = 64
 
 

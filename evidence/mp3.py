@@ -26,7 +26,7 @@ CLAIM = (
     "patches it may look at. It beats the untrained encoder, and fine-tuned on 2,000 labels, still without positions, "
     "a network from fresh weights by 3 points."
 )
-BUDGET = 22
+BUDGET = 33
 BATCH = 64
 STEPS = 300
 

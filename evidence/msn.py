@@ -15,7 +15,7 @@ CLAIM = (
     "MSN beats the untrained transformer by nearest neighbours and with one label a class; without the mean entropy "
     "and the balance of targets its prototypes fall out of use; a view that drops half of its tokens costs less."
 )
-BUDGET = 20
+BUDGET = 34
 OPTIONS = {
     "encoder__name": "vit-nano",
     "batch_size": 64,

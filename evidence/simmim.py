@@ -16,7 +16,7 @@ CLAIM = (
     "SimMIM beats the untrained encoder by nearest neighbours and by a linear probe; hiding six tenths of the patches "
     "is better than hiding a tenth. It runs unchanged on a convolutional network and beats its untrained self there."
 )
-BUDGET = 11
+BUDGET = 36
 BATCH = 32
 CONVNET = {"encoder__name": "convnet-s", "encoder__width": 16}
 

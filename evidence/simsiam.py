@@ -19,7 +19,7 @@ CLAIM = (
     "SimSiam beats the untrained encoder by nearest neighbours, and its projections stay spread; without the "
     "predictor, or without the stop-gradient, they collapse to a point within a third of the epochs."
 )
-BUDGET = 18
+BUDGET = 28
 BATCH = 64
 ABLATIONS = {"no predictor": {"predictor": False}, "no stop-gradient": {"stop_gradient": False}}
 
