@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -15,10 +16,18 @@ from threadpoolctl import threadpool_limits
 
 from anyview.data.batch import Batch
 from anyview.training.memory import keep_freed_memory
+from anyview.views import image_ops
 from anyview.views.image import two_views
 
 #: side of a view -> side of the images, images a batch, probability of blur
 CASES = {32: (32, 256, 0.0), 224: (256, 64, 0.5)}
+#: what a view goes through, as functions of ``image_ops`` under one name
+STAGES = {
+    "resizing": ("crop_resize",),
+    "colour": ("brightness", "contrast", "saturation", "hue", "grayscale"),
+    "blur": ("gaussian_blur",),
+    "normalising": ("normalise",),
+}
 
 
 def speed(images: Path, rounds: int, seconds: float) -> dict[str, Any]:
@@ -56,7 +65,31 @@ def _case(images: Path, side: int, rounds: int, seconds: float) -> dict[str, Any
         "anyview": [a for a, _ in pairs],
         "lightly": [b for _, b in pairs],
         "ratio": statistics.median(a / b for a, b in pairs),
+        "stages": _stages(ours, rounds),
     }
+
+
+def _stages(work: Callable[[], int], calls: int) -> dict[str, float]:
+    """Share of the time of ``work`` that each of ``STAGES`` takes; ``other`` is drawing, choosing rows and copies."""
+    spent = dict.fromkeys(STAGES, 0.0)
+
+    def clocked(stage: str, operator: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            found = operator(*arguments)
+            spent[stage] += time.perf_counter() - start
+            return found
+
+        return run
+
+    names = {name: stage for stage, members in STAGES.items() for name in members}
+    with patch.multiple(image_ops, **{n: clocked(s, getattr(image_ops, n)) for n, s in names.items()}):
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        whole = time.perf_counter() - start
+    shares = {stage: seconds / whole for stage, seconds in spent.items()}
+    return {k: round(v, 3) for k, v in (shares | {"other": 1 - sum(shares.values())}).items()}
 
 
 def _rate(work: Callable[[], int], seconds: float) -> float:

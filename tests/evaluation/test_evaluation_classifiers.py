@@ -8,6 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from anyview.errors import InputError
+from anyview.evaluation import neighbours
 from anyview.evaluation.features import Labelled, standardiser
 from anyview.evaluation.logistic import SoftmaxRegression
 from anyview.evaluation.protocols import knn as knn_module
@@ -139,7 +140,7 @@ def test_knn_one_search_serves_every_k_and_blocks_do_not_matter(monkeypatch):
     model = KNN(train, new)
     together = model._votes(new.x, [1, 5, 20])
     assert torch.equal(together, torch.cat([model._votes(new.x, [k]) for k in (1, 5, 20)]))
-    monkeypatch.setattr(knn_module, "BLOCK", 1000)  # three rows at a time
+    monkeypatch.setattr(neighbours, "BLOCK", 1000)  # three rows at a time
     assert torch.equal(model._votes(new.x, [1, 5, 20]), together)
 
 

@@ -42,8 +42,8 @@ class SoftmaxRegression:
     fit is done on their coordinates.
 
     A small problem is computed in float64. A large one is held in float32 and gone through once a step, a
-    block of samples at a time, whose sums are taken in float64: the line search needs differences of the loss
-    that a sum in float32 does not resolve.
+    block of samples at a time. Sums over samples are taken in float64: the line search needs differences of the
+    loss that a sum in float32 does not resolve.
 
     Args:
         x: ``(batch, samples, features)``.
@@ -96,17 +96,17 @@ class SoftmaxRegression:
     def _entropy(self, w: Float[Tensor, "batch rows classes"]) -> tuple[float, Tensor]:
         """Mean cross-entropy, summed over the problems, and its slope."""
         samples, features = self.x.shape[1:]
-        weight, bias = w[:, :-1].mT.to(self.x.dtype).contiguous(), w[:, -1, :, None]
+        weight, bias = w[:, :-1].mT.to(self.x.dtype).contiguous(), w[:, -1, :, None].to(self.x.dtype)
         loss, slope = 0.0, torch.zeros_like(w)
         rows = max(1, BLOCK // (len(w) * features))
         # classes before samples: products of a flat matrix with a tall one are several times faster so
         for x, label in zip(self.x.split(rows, 1), self.label.split(rows, 2)):
-            log_p = ((weight @ x.mT).double() + bias).log_softmax(1)
-            loss -= float(log_p.gather(1, label).sum())
+            log_p = torch.baddbmm(bias, weight, x.mT).log_softmax(1)
+            loss -= float(log_p.gather(1, label).sum(dtype=torch.float64))
             p = log_p.exp_()
             p.scatter_add_(1, label, p.new_full((1, 1, 1), -1.0).expand_as(label))
-            slope[:, :-1] += (p.to(x.dtype) @ x).mT
-            slope[:, -1] += p.sum(2)
+            slope[:, :-1] += (p @ x).mT
+            slope[:, -1] += p.sum(2, dtype=torch.float64)
         return loss / samples, slope / samples
 
 

@@ -1,16 +1,15 @@
 """Weighted nearest neighbours on the sphere."""
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyview.evaluation.features import Labelled
+from anyview.evaluation.neighbours import Bank
 from anyview.evaluation.protocols.base import Classification
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 200)
 TEMPERATURE = 0.07
-BLOCK = 2**24  #: similarities held at a time (64 MB)
 
 
 class KNN:
@@ -22,9 +21,9 @@ class KNN:
     """
 
     def __init__(self, train: Labelled, validation: Labelled, seed: int = 0) -> None:
-        self.bank = F.normalize(train.x, dim=1)
-        self.classes, self.label = train.label.unique(return_inverse=True)
-        ks = [k for k in NEIGHBOURS if k == 1 or k <= len(self.bank) // 10]
+        self.classes, label = train.label.unique(return_inverse=True)
+        self.bank = Bank(F.normalize(train.x, dim=1), label, len(self.classes), TEMPERATURE)
+        ks = [k for k in NEIGHBOURS if k == 1 or k <= len(label) // 10]
         right = (self._votes(validation.x, ks) == validation.label).double().mean(1)
         self.k = ks[int(right.argmax())]
 
@@ -33,20 +32,7 @@ class KNN:
 
     def _votes(self, x: Float[Tensor, "samples features"], ks: list[int]) -> Int[Tensor, "ks samples"]:
         """Predicted labels for each number of neighbours; one search serves them all."""
-        x = F.normalize(x, dim=1)
-        predicted = []
-        for block in x.split(max(1, BLOCK // len(self.bank))):
-            similarity, near = (block @ self.bank.T).topk(max(ks), dim=1)
-            # subtracting the largest leaves the vote as it is and keeps exp finite
-            weight = ((similarity - similarity[:, :1]) / TEMPERATURE).exp()
-            votes = x.new_zeros(len(block), len(self.classes))
-            done, rows = 0, []
-            for k in ks:
-                votes.scatter_add_(1, self.label[near[:, done:k]], weight[:, done:k])
-                done = k
-                rows.append(self.classes[votes.argmax(1)])
-            predicted.append(torch.stack(rows))
-        return torch.cat(predicted, dim=1)
+        return self.classes[self.bank.vote(F.normalize(x, dim=1), ks)]
 
 
 PROTOCOL = Classification("knn", {"knn": KNN})

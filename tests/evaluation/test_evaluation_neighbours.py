@@ -1,0 +1,101 @@
+"""Votes of neighbours: by a rough look as by an exact one, and the largest by groups as by sorting."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anyview.evaluation import neighbours
+from anyview.evaluation.neighbours import GROUP, Bank, largest
+
+TEMPERATURE = 0.07
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("columns", "k"), [(37, 5), (64 * GROUP, 16), (64 * GROUP + 7, 16), (5000, 20)])
+def test_the_largest_are_those_of_topk(columns: int, k: int, dtype: torch.dtype) -> None:
+    x = torch.randn(9, columns).to(dtype)
+    value, place = largest(x, k)
+    assert torch.equal(value, x.topk(k, 1).values)
+    assert torch.equal(x.gather(1, place), value)
+    assert all(len(row.unique()) == k for row in place)
+
+
+def test_the_largest_are_found_at_the_end_that_fills_no_group() -> None:
+    x = torch.zeros(1, 64 * GROUP + 3)
+    x[0, -1], x[0, 0] = 2, 1
+    assert largest(x, 2)[1].tolist() == [[64 * GROUP + 2, 0]]
+
+
+def labelled(
+    classes: int, apart: float, bank: int = 2000, queries: int = 300
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Classes that overlap the more, the less they are ``apart``; bank, its labels, and queries."""
+    centre, label = torch.randn(classes, 32), torch.randint(classes, (bank + queries,))
+    x = F.normalize(apart * centre[label] + torch.randn(len(label), 32), dim=1)
+    return x[:bank], label[:bank], x[bank:]
+
+
+def two(x: Tensor, label: Tensor, classes: int, patch: pytest.MonkeyPatch) -> tuple[Bank, Bank]:
+    """The bank as a processor with bf16 holds it, and as one without."""
+    patch.setattr(neighbours, "WORTH", 0)
+    made = []
+    for able in (True, False):
+        patch.setattr(neighbours, "has_bf16", lambda device, able=able: able)
+        made.append(Bank(x, label, classes, TEMPERATURE))
+    assert [bank.rough is None for bank in made] == [False, True]
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("ks", [[1], [20], [1, 5, 200]])
+@pytest.mark.parametrize("apart", [0.0, 0.3, 2.0])
+def test_a_rough_look_names_what_an_exact_one_names(
+    apart: float, ks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, label, queries = labelled(7, apart)
+    rough, exact = two(x, label, 7, monkeypatch)
+    assert torch.equal(rough.vote(queries, ks), exact.vote(queries, ks))
+
+
+def test_neighbours_too_alike_to_be_told_apart_are_looked_up_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = F.normalize(torch.ones(32) + 0.05 * torch.randn(2100, 32), dim=1)
+    rough, exact = two(x[:2000], torch.randint(4, (2000,)), 4, monkeypatch)
+    near = largest(x[2000:].bfloat16() @ x[:2000].bfloat16().T, 46)[0].float()
+    assert float((near[:, 19] - near[:, -1]).median()) < 2**-8  # less than the rounding of one similarity
+    assert torch.equal(rough.vote(x[2000:], [20]), exact.vote(x[2000:], [20]))
+
+
+def test_classes_that_are_apart_need_no_product_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, label, queries = labelled(5, 3.0)
+    rough, exact = two(x, label, 5, monkeypatch)
+    expected = exact.vote(queries, [20])
+
+    def again(*given: object) -> Tensor:
+        raise AssertionError("what was certain is computed again")
+
+    monkeypatch.setattr(rough, "_exactly", again)
+    monkeypatch.setattr(rough, "_poll", again)
+    assert torch.equal(rough.vote(queries, [20]), expected)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 12),
+    st.floats(1e-4, 0.05),
+    st.sampled_from(["random", "to the edge"]),
+)
+def test_what_is_certain_stands_whatever_the_errors_are(seed: int, k: int, error: float, how: str) -> None:
+    g = torch.Generator().manual_seed(seed)
+    bank = Bank(torch.eye(3), torch.arange(3), 3, TEMPERATURE)
+    seen = (torch.rand(64, 24, generator=g) * 0.3 + 0.5).sort(1, descending=True).values
+    label = torch.randint(3, seen.shape, generator=g)
+    winner, sure = bank._certain(seen, torch.full((64, 1), error), label, [k])
+    off = torch.rand(seen.shape, generator=g) * 2 - 1
+    if how == "to the edge":  # all against the winner
+        off = torch.where(label == winner[0][:, None], -1.0, 1.0)
+    true, order = (seen + 0.999 * error * off).sort(1, descending=True)
+    named = bank._poll(true, label.gather(1, order), [k])
+    assert torch.equal(named[0][sure], winner[0][sure])
