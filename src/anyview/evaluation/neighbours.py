@@ -68,11 +68,11 @@ class Bank:
         # of the factors, of the sum (as a dot product in fp32 may err), and of the result, whose bits are eight
         error = _rounding(x, rounded) + self.rounding + x.shape[1] * torch.finfo(x.dtype).eps
         error = (error + 2.0 ** (similarity.abs().amax(1).frexp().exponent - 9))[:, None]
-        winner, sure = self._certain(similarity, error, self.label[near], ks)
         # the neighbours are among those that were looked at when the last lies beyond the border
         whole = similarity[:, -1] < similarity[:, max(ks) - 1] - 2 * error[:, 0]
         whole |= looked == len(self.x)
-        again, anew = (whole & ~sure).nonzero()[:, 0], (~whole).nonzero()[:, 0]
+        winner, sure = self._certain(similarity, error, self.label[near], ks, whole)
+        again, anew = (~sure & whole).nonzero()[:, 0], (~sure & ~whole).nonzero()[:, 0]
         for at in again.split(max(1, BLOCK // (looked * x.shape[1]))) if len(again) else ():
             similar, order = torch.bmm(self.x[near[at]], x[at][:, :, None])[..., 0].topk(max(ks), 1)
             winner[:, at] = self._poll(similar, self.label[near[at].gather(1, order)], ks)
@@ -81,10 +81,11 @@ class Bank:
         return winner
 
     def _certain(
-        self, similarity: Tensor, error: Tensor, label: Tensor, ks: list[int]
+        self, similarity: Tensor, error: Tensor, label: Tensor, ks: list[int], whole: Tensor
     ) -> tuple[Int[Tensor, "ks queries"], Bool[Tensor, "queries"]]:
         """Winners by similarities of which each may be wrong by ``error``, and for which queries they stand for every
-        ``k``: the least that their neighbours can weigh is more than the most of any other class."""
+        ``k``: the least that their neighbours can weigh is more than the most of any other class. Where the candidates
+        are not the ``whole`` border, any class may have the places on it."""
         top = similarity[:, :1]
         rows, sure = [], torch.ones(len(similarity), dtype=torch.bool)
         for k in ks:
@@ -95,9 +96,11 @@ class Bank:
             weight = ((similarity - top) / self.temperature).exp()
             within, mine = self._count(label, weight * inside), self._count(label, border.float())
             others = border.sum(1, keepdim=True) - mine
+            fewest = torch.minimum(mine, (places - others).clamp_min(0)) * whole[:, None]
+            at_most = torch.where(whole[:, None], torch.minimum(mine, places.float()), places.float())
             factor, last = (error / self.temperature).exp(), ((edge - top) / self.temperature).exp()
-            least = within / factor + torch.minimum(mine, (places - others).clamp_min(0)) * last / factor**3
-            most = within * factor + torch.minimum(mine, places.float()) * last * factor**3
+            least = within / factor + fewest * last / factor**3
+            most = within * factor + at_most * last * factor**3
             value, winner = least.max(1)
             sure &= value > most.scatter(1, winner[:, None], -1.0).amax(1)
             rows.append(winner)
