@@ -27,6 +27,10 @@ CLAIM = (
     "normalised, from a teacher without memory, vary less than a third as much."
 )
 BUDGET = 8
+NOTE = (
+    "It does not count as working here: after some 1,000 steps (the paper takes 400,000) a linear probe "
+    "reads less from it than from the untrained encoder, while MAE gains 2 points in the same time."
+)
 BATCH = 32
 
 
