@@ -8,6 +8,7 @@ from anyview.training.precision import has_bf16
 
 GROUP = 16  #: columns that are looked through as one, by their largest
 BLOCK = 2**24  #: similarities held at a time (64 MB)
+AGAIN = 2**21  #: numbers that are read again at a time, as many as a cache holds
 WORTH = 2**22  #: numbers in a bank from which a look in bf16 pays
 
 
@@ -73,7 +74,7 @@ class Bank:
         whole |= looked == len(self.x)
         winner, sure = self._certain(similarity, error, self.label[near], ks, whole)
         again, anew = (~sure & whole).nonzero()[:, 0], (~sure & ~whole).nonzero()[:, 0]
-        for at in again.split(max(1, BLOCK // (looked * x.shape[1]))) if len(again) else ():
+        for at in again.split(max(1, AGAIN // (looked * x.shape[1]))) if len(again) else ():
             similar, order = torch.bmm(self.x[near[at]], x[at][:, :, None])[..., 0].topk(max(ks), 1)
             winner[:, at] = self._poll(similar, self.label[near[at].gather(1, order)], ks)
         if len(anew):
