@@ -69,12 +69,13 @@ def alone(peer: str) -> Callable[[Record], str]:
 
 
 def cores(kept: Record) -> str:
+    larger = f"ResNet-18: {kept['ratios']['resnet18']['median']:.2f} x"
     if "limits" not in kept:  # kept before it was measured
-        return "what two that never speak would reach is not measured yet"
-    apart, larger = kept["limits"]["convnet-s"]["median"], kept["limits"]["resnet18"]["median"]
+        return f"what two that never speak to each other would reach is not measured yet ({larger})"
+    apart, limit = (kept["limits"][name]["median"] for name in ("convnet-s", "resnet18"))
     return (
         f"two that never speak to each other reach {apart:.2f} x together, since one has both cores for its threads "
-        f"(ResNet-18: {kept['ratios']['resnet18']['median']:.2f} x, never speaking {larger:.2f} x)"
+        f"({larger}, never speaking {limit:.2f} x)"
     )
 
 

@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from anyview.data import open as open_data
+from anyview.evaluation import neighbours
 from anyview.evaluation.features import Labelled
 from anyview.evaluation.protocols import knn
 from anyview.objectives import pairwise
@@ -185,8 +186,15 @@ def test_losses_call_torch_as_often_for_many_samples_as_for_few(loss):
 # ---- judging: a chunk of queries at a time
 
 
-def test_neighbours_hold_a_chunk_of_similarities(monkeypatch):
-    monkeypatch.setattr(knn, "BLOCK", 50_000)
+@pytest.mark.parametrize("able", [True, False])
+def test_neighbours_hold_a_chunk_of_similarities(able, monkeypatch):
+    for name, value in {
+        "BLOCK": 50_000,
+        "AGAIN": 50_000,
+        "WORTH": 0,
+        "has_bf16": lambda device: able,
+    }.items():
+        monkeypatch.setattr(neighbours, name, value)
     train, validation = (Labelled(torch.randn(n, 8), torch.arange(n) % 3) for n in (2000, 100))
     found = knn.KNN(train, validation)
     with Ledger() as ledger:
