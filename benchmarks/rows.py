@@ -250,8 +250,8 @@ ROWS = (
         "python -m benchmarks.judging",
         lambda kept: _middle(kept["ratios"]["knn vs lightly"]),
         2,
-        bound="with bf16 a third of the time is the product, the rest finding the largest and proving and comparing again; "
-        "without, both are one fp32 product of 512 billion operations",
+        bound="with bf16 a third of the time is the product, the rest is finding the largest, proving, and comparing "
+        "again; without, both are one fp32 product of 512 billion operations",
     ),
     Row(
         "linear layer on 50,000",
