@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +20,13 @@ from rich.console import Console
 from torch import Tensor
 
 from anyview.evaluation.features import Labelled, standardiser
+from anyview.evaluation.logistic import SoftmaxRegression
+from anyview.evaluation.neighbours import BLOCK
 from anyview.evaluation.protocols.knn import KNN, TEMPERATURE
 from anyview.evaluation.protocols.linear import Linear
+from anyview.training.precision import has_bf16
 from benchmarks import machine
+from benchmarks.roofline import best
 
 RESULT = Path(__file__).parent / "results" / "judging.json"
 TRAIN, TEST, DIM, CLASSES = 50_000, 10_000, 512, 10
@@ -85,6 +90,29 @@ def speed(rounds: int) -> dict[str, Any]:
         "seconds": seconds,
         "accuracy": {name: float((found == test.label).double().mean()) for name, found in named.items()},
         "agreement": float((named["knn"] == named["lightly"]).double().mean()),
+        "bounds": bounds(train, test),
+    }
+
+
+def bounds(train: Labelled, test: Labelled) -> dict[str, float]:
+    """What no way of writing the two can spare: seconds of the product of all similarities, in the format that the
+    search takes; passes over the data that the linear layer makes, and seconds of the two products of each."""
+    kind = torch.bfloat16 if has_bf16(torch.device("cpu")) else torch.float32
+    bank, queries = (F.normalize(split.x, dim=1).to(kind) for split in (train, test))
+    rows = BLOCK // len(bank)
+    passes, entropy = [], SoftmaxRegression._entropy
+
+    def counted(*given: Any) -> Any:
+        passes.append(1)
+        return entropy(*given)
+
+    with patch.object(SoftmaxRegression, "_entropy", counted):
+        by_linear(train, test.x)
+    fitted, weight = train.x[TRAIN // 10 :], torch.randn(CLASSES, DIM)
+    return {
+        "similarities": best(lambda: [part @ bank.T for part in queries.split(rows)]),
+        "passes": len(passes),
+        "pass": best(lambda: [(weight @ part.T) @ part for part in fitted.split(2048)]),
     }
 
 

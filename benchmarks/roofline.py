@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from anyview.training.precision import has_bf16
 from benchmarks import machine
@@ -33,14 +32,14 @@ def speed() -> dict[str, float]:
         found[f"product {name} gflops"] = _product(kind)
         found[f"convolution {name} gflops"] = _convolution(kind)
     a, b = torch.zeros(COPIED // 4), torch.zeros(COPIED // 4)
-    found["copy gb"] = 2 * COPIED / _best(lambda: b.copy_(a)) / 1e9
+    found["copy gb"] = 2 * COPIED / best(lambda: b.copy_(a)) / 1e9
     return {name: round(value, 1) for name, value in found.items()}
 
 
 @torch.no_grad()
 def _product(kind: torch.dtype) -> float:
     a, b = (torch.randn(SIDE, SIDE).to(kind) for _ in range(2))
-    return 2 * SIDE**3 / _best(lambda: a @ b) / 1e9
+    return 2 * SIDE**3 / best(lambda: a @ b) / 1e9
 
 
 @torch.no_grad()
@@ -48,10 +47,10 @@ def _convolution(kind: torch.dtype) -> float:
     layer = torch.nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False)
     layer = layer.to(kind, memory_format=torch.channels_last)
     x = torch.randn(BATCH, CHANNELS, IMAGE, IMAGE).to(kind).contiguous(memory_format=torch.channels_last)
-    return 2 * 9 * CHANNELS**2 * BATCH * IMAGE**2 / _best(lambda: layer(x)) / 1e9
+    return 2 * 9 * CHANNELS**2 * BATCH * IMAGE**2 / best(lambda: layer(x)) / 1e9
 
 
-def _best(work: Callable[[], Tensor]) -> float:
+def best(work: Callable[[], object]) -> float:
     """Seconds of the quickest of several tries, the first left out."""
     work()
     seconds = []

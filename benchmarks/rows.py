@@ -69,13 +69,10 @@ def alone(peer: str) -> Callable[[Record], str]:
 
 
 def cores(kept: Record) -> str:
-    larger = f"ResNet-18: {kept['ratios']['resnet18']['median']:.2f} x"
-    if "limits" not in kept:  # kept before it was measured
-        return f"what two that never speak to each other would reach is not measured yet ({larger})"
     apart, limit = (kept["limits"][name]["median"] for name in ("convnet-s", "resnet18"))
     return (
         f"two that never speak to each other reach {apart:.2f} x together, since one has both cores for its threads "
-        f"({larger}, never speaking {limit:.2f} x)"
+        f"(ResNet-18: {kept['ratios']['resnet18']['median']:.2f} x, never speaking {limit:.2f} x)"
     )
 
 
@@ -83,13 +80,25 @@ def stages(side: str, tried: str) -> Callable[[Record], str]:
     """What views of a side spend their time on."""
 
     def words(kept: Record) -> str:
-        found = kept["raw"]["views"][side].get("stages")
-        if found is None:  # kept before it was measured
-            return tried
+        found = kept["raw"]["views"][side]["stages"]
         largest = sorted(((v, k) for k, v in found.items() if k != "other" and v), reverse=True)
         return f"of the time {', '.join(f'{100 * v:.0f} % is {k}' for v, k in largest)}; {tried}"
 
     return words
+
+
+def similarities(kept: Record) -> str:
+    share = kept["bounds"]["similarities"] / _middle(kept["seconds"]["knn"])
+    return (
+        f"the product of all similarities alone is {100 * share:.0f} % of the time; the rest finds the largest and, "
+        "with bf16, proves the winner or compares again"
+    )
+
+
+def passes(kept: Record) -> str:
+    count = kept["bounds"]["passes"]
+    share = count * kept["bounds"]["pass"] / _middle(kept["seconds"]["linear"])
+    return f"{count} passes over the data, whose products alone are {100 * share:.0f} % of the time"
 
 
 def reached(kept: Record) -> str:
@@ -149,7 +158,7 @@ ROWS = (
         RUN,
         figure("views at 32 px"),
         15,
-        bound=stages("32", "one by one, as large views are made, it is slower"),
+        bound=stages("32", "one by one, as large views are made, it is slower, see architecture.md"),
     ),
     Row(
         "two views, 224 px, one core",
@@ -250,8 +259,7 @@ ROWS = (
         "python -m benchmarks.judging",
         lambda kept: _middle(kept["ratios"]["knn vs lightly"]),
         2,
-        bound="with bf16 a third of the time is the product, the rest is finding the largest, proving, and comparing "
-        "again; without, both are one fp32 product of 512 billion operations",
+        bound=similarities,
     ),
     Row(
         "linear layer on 50,000",
@@ -260,6 +268,7 @@ ROWS = (
         "python -m benchmarks.judging",
         lambda kept: _middle(kept["ratios"]["linear vs SGD"]),
         5,
+        bound=passes,
     ),
     Row(
         "two processes, convnet-s",

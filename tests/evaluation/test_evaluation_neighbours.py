@@ -107,3 +107,16 @@ def test_what_is_certain_stands_whatever_the_errors_are(
     true, order = (seen + 0.999 * error * off).sort(1, descending=True)
     named = bank._poll(true, label.gather(1, order), [k])
     assert torch.equal(named[0][sure], winner[0][sure])
+
+
+def test_the_smaller_the_errors_the_more_is_certain() -> None:
+    bank = Bank(torch.eye(3), torch.arange(3), 3, TEMPERATURE)
+    seen = (torch.rand(500, 24) * 0.3 + 0.5).sort(1, descending=True).values
+    label, whole = torch.randint(3, seen.shape), torch.ones(500, dtype=torch.bool)
+    shares = [
+        float(bank._certain(seen, torch.full((500, 1), error), label, [10], whole)[1].float().mean())
+        for error in (1e-5, 1e-3, 1e-2, 1.0)
+    ]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.95
+    assert shares[-1] == 0

@@ -13,7 +13,8 @@ WORTH = 2**22  #: numbers in a bank from which a look in bf16 pays
 
 
 class Bank:
-    """Labelled unit vectors whose nearest to a query vote with ``exp(cos / temperature)``.
+    """Labelled unit vectors whose nearest to a query vote with ``exp(cos / temperature)`` (Wu et al., 2018,
+    arXiv:1805.01978, section 3.4).
 
     Where the processor multiplies bf16 natively, similarities are first taken in bf16. The vectors' distances to
     their rounded selves bound the error of every similarity (Cauchy-Schwarz), so a query's winner stands when no
@@ -23,6 +24,8 @@ class Bank:
     Args:
         x: on the sphere already.
         label: 0 to ``classes - 1``.
+        classes: how many there are.
+        temperature: the smaller, the more the nearest count.
     """
 
     def __init__(
@@ -39,7 +42,12 @@ class Bank:
             self.rounding = float(_rounding(x, self.rough).max())
 
     def vote(self, x: Float[Tensor, "queries features"], ks: list[int]) -> Int[Tensor, "ks queries"]:
-        """The label that wins among the ``k`` nearest, for each of ``ks`` in rising order; one search serves all."""
+        """The label that wins among the ``k`` nearest, for each of ``ks``; one search serves all.
+
+        Args:
+            x: on the sphere as well.
+            ks: in rising order, each at most as many as the bank has.
+        """
         search = self._exactly if self.rough is None else self._roughly
         return torch.cat([search(block, ks) for block in x.split(max(1, BLOCK // len(self.x)))], 1)
 
