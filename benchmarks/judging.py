@@ -24,6 +24,7 @@ from anyview.evaluation.logistic import SoftmaxRegression
 from anyview.evaluation.neighbours import BLOCK
 from anyview.evaluation.protocols.knn import KNN, TEMPERATURE
 from anyview.evaluation.protocols.linear import Linear
+from anyview.products import quick_products
 from anyview.training.precision import has_bf16
 from benchmarks import machine
 from benchmarks.roofline import best
@@ -81,11 +82,12 @@ def speed(rounds: int) -> dict[str, Any]:
     }
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     named: dict[str, Tensor] = {}
-    for _ in range(rounds):
+    for turn in range(rounds + 1):  # the first turn finds pages and threads cold, and does not count
         for name, contestant in contestants.items():
             start = time.perf_counter()
             named[name] = contestant()
-            seconds[name].append(round(time.perf_counter() - start, 3))
+            if turn:
+                seconds[name].append(round(time.perf_counter() - start, 3))
     return {
         "seconds": seconds,
         "accuracy": {name: float((found == test.label).double().mean()) for name, found in named.items()},
@@ -109,11 +111,12 @@ def bounds(train: Labelled, test: Labelled) -> dict[str, float]:
     with patch.object(SoftmaxRegression, "_entropy", counted):
         by_linear(train, test.x)
     fitted, weight = train.x[TRAIN // 10 :], torch.randn(CLASSES, DIM)
-    return {
-        "similarities": best(lambda: [part @ bank.T for part in queries.split(rows)]),
-        "passes": len(passes),
-        "pass": best(lambda: [(weight @ part.T) @ part for part in fitted.split(2048)]),
-    }
+    with quick_products():
+        return {
+            "similarities": best(lambda: [part @ bank.T for part in queries.split(rows)]),
+            "passes": len(passes),
+            "pass": best(lambda: [(weight @ part.T) @ part for part in fitted.split(2048)]),
+        }
 
 
 def embeddings() -> tuple[Labelled, Labelled]:

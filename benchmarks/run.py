@@ -26,8 +26,8 @@ PARTS: dict[str, list[str]] = {
     "embedding": ["--rounds", "1"],
     "judging": ["--rounds", "1"],
     "graph": ["--rounds", "3"],
-    "processes": ["--rounds", "1", "--minutes", "0.3"],
-    "accuracy": ["--minutes", "1.5"],
+    "processes": ["--rounds", "1", "--minutes", "0.2"],
+    "accuracy": ["--minutes", "1.25"],
     "growth": [],
 }
 

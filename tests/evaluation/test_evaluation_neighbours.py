@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyview.evaluation import neighbours
-from anyview.evaluation.neighbours import GROUP, Bank, largest
+from anyview.evaluation.neighbours import GROUP, Bank, largest, products
 
 TEMPERATURE = 0.07
 
@@ -29,6 +29,12 @@ def test_the_largest_are_found_at_the_end_that_fills_no_group() -> None:
     x = torch.zeros(1, 64 * GROUP + 3)
     x[0, -1], x[0, 0] = 2, 1
     assert largest(x, 2)[1].tolist() == [[64 * GROUP + 2, 0]]
+
+
+def test_products_are_those_of_the_whole_matrix_at_their_places() -> None:
+    x, y = torch.randn(7, 33), torch.randn(50, 33)
+    place = torch.stack([torch.randperm(50)[:9].sort().values for _ in x])
+    torch.testing.assert_close(products(x, y, place), (x @ y.T).gather(1, place))
 
 
 def labelled(
@@ -66,7 +72,16 @@ def test_neighbours_too_alike_to_be_told_apart_are_looked_up_exactly(monkeypatch
     rough, exact = two(x[:2000], torch.randint(4, (2000,)), 4, monkeypatch)
     near = largest(x[2000:].bfloat16() @ x[:2000].bfloat16().T, 46)[0].float()
     assert float((near[:, 19] - near[:, -1]).median()) < 2**-8  # less than the rounding of one similarity
-    assert torch.equal(rough.vote(x[2000:], [20]), exact.vote(x[2000:], [20]))
+    expected, asked, search = exact.vote(x[2000:], [20]), [], rough._exactly
+
+    def counted(queries: Tensor, ks: list[int]) -> Tensor:
+        asked.append(len(queries))
+        return search(queries, ks)
+
+    monkeypatch.setattr(rough, "_exactly", counted)
+    assert torch.equal(rough.vote(x[2000:], [20]), expected)
+    assert len(asked) == 1  # together, since a product of few costs as much as one of many
+    assert asked[0] > 50
 
 
 def test_of_classes_that_are_apart_hardly_a_query_is_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def test_alignment_is_the_loops(views, alpha):
 def test_uniformity_is_the_loops(t, monkeypatch):
     monkeypatch.setattr(pairwise, "BLOCK", 20)
     monkeypatch.setattr(pairwise, "ROWS", 1)
+    monkeypatch.setattr(pairwise, "TILE", 5)
     z = random(9, 4)
     kernel = [
         torch.exp(-t * (unit(z[i]) - unit(z[j])).square().sum()) for i in range(9) for j in range(9) if i != j

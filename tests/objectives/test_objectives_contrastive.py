@@ -44,6 +44,7 @@ def small_blocks(monkeypatch):
     """Blocks of a few rows, so that small inputs take many."""
     monkeypatch.setattr(pairwise, "BLOCK", 40)
     monkeypatch.setattr(pairwise, "ROWS", 1)
+    monkeypatch.setattr(pairwise, "TILE", 5)
 
 
 @pytest.mark.parametrize("views", [2, 3, 4])
@@ -63,10 +64,15 @@ def test_nt_xent_of_two_views_is_cross_entropy_with_the_same_gradient(temperatur
     )
 
 
-def test_blocks_cover_the_upper_half_once(small_blocks):
-    blocks = pairwise._blocks(23)
-    assert len(blocks) > 5
-    assert [i for start, stop in blocks for i in range(start, stop)] == list(range(23))
+def test_tiles_cover_every_pair_once(small_blocks):
+    seen = torch.zeros(23, 23, dtype=torch.int64)
+    tiles = pairwise._tiles(23)
+    assert len(tiles) > 5
+    for rows, columns in tiles:
+        seen[rows, columns] += 1
+        if rows != columns:
+            seen[columns, rows] += 1
+    assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("views", [2, 3])
@@ -79,7 +85,7 @@ def test_in_blocks_is_in_full(small_blocks, views):
 
 def test_in_blocks_is_in_full_at_the_real_block_size():
     z = random(2, 800, 16, dtype=torch.float32).requires_grad_()
-    assert len(pairwise._blocks(1600)) > 1
+    assert len(pairwise._tiles(1600)) > 1
     got, expected = nt_xent(z), cross_entropy(z, 0.5)
     torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(*(torch.autograd.grad(x, z)[0] for x in (got, expected)), rtol=1e-4, atol=1e-8)

@@ -26,6 +26,7 @@ def blocks(request, monkeypatch):
     if request.param:
         monkeypatch.setattr(pairwise, "BLOCK", 10)
         monkeypatch.setattr(pairwise, "ROWS", 2)
+        monkeypatch.setattr(pairwise, "TILE", 5)
 
 
 def h(u, v, others, t):

@@ -45,6 +45,7 @@ def same(labels):
 def small_blocks(monkeypatch):
     monkeypatch.setattr(pairwise, "BLOCK", 40)
     monkeypatch.setattr(pairwise, "ROWS", 1)
+    monkeypatch.setattr(pairwise, "TILE", 5)
 
 
 @pytest.mark.parametrize("inside", [False, True])

@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from anyview.products import quick_products
+
 LARGEST_ROTATION = 4096  #: features whose covariance is taken apart; beyond it only their variances are used
 ENOUGH = 4  #: samples a feature from which their covariance is taken
 SMALL = 2**20  #: numbers that are computed with in float64; more are held in float32
@@ -50,6 +52,7 @@ class SoftmaxRegression:
         label: ``(batch, samples)``, 0 to ``classes - 1``.
     """
 
+    @quick_products()
     def __init__(
         self,
         x: Float[Tensor, "batch samples features"],
@@ -66,6 +69,7 @@ class SoftmaxRegression:
         batch, _, features = self.x.shape
         self.solution = self.curvature.new_zeros(batch, features + 1, classes)  # last row: the bias
 
+    @quick_products()
     def fit(self, l2: float, tolerance: float = 1e-12) -> Affine:
         """The minimum at this penalty; starts from the last one found.
 
@@ -101,13 +105,18 @@ class SoftmaxRegression:
         rows = max(1, BLOCK // (len(w) * features))
         # classes before samples: products of a flat matrix with a tall one are several times faster so
         for x, label in zip(self.x.split(rows, 1), self.label.split(rows, 2)):
-            log_p = torch.baddbmm(bias, weight, x.mT).log_softmax(1)
+            log_p = _products(weight, x.mT).add_(bias).log_softmax(1)
             loss -= float(log_p.gather(1, label).sum(dtype=torch.float64))
             p = log_p.exp_()
             p.scatter_add_(1, label, p.new_full((1, 1, 1), -1.0).expand_as(label))
-            slope[:, :-1] += (p @ x).mT
+            slope[:, :-1] += _products(p, x).mT
             slope[:, -1] += p.sum(2, dtype=torch.float64)
         return loss / samples, slope / samples
+
+
+def _products(a: Float[Tensor, "batch n k"], b: Float[Tensor, "batch k m"]) -> Float[Tensor, "batch n m"]:
+    """The product of each two matrices; of large ones, held in float32, one after another, each on all cores."""
+    return a @ b if a.dtype == torch.float64 else torch.stack([x @ y for x, y in zip(a, b)])
 
 
 @functools.cache

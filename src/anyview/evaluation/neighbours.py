@@ -1,14 +1,16 @@
 """Votes of nearest neighbours on the sphere: quick where a rough look decides, exact where it does not."""
 
+import warnings
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from anyview.products import quick_products
 from anyview.training.precision import has_bf16
 
 GROUP = 16  #: columns that are looked through as one, by their largest
 BLOCK = 2**24  #: similarities held at a time (64 MB)
-AGAIN = 2**21  #: numbers that are read again at a time, as many as a cache holds
 WORTH = 2**22  #: numbers in a bank from which a look in bf16 pays
 
 
@@ -41,6 +43,7 @@ class Bank:
             self.rough = x.bfloat16()
             self.rounding = float(_rounding(x, self.rough).max())
 
+    @quick_products()
     def vote(self, x: Float[Tensor, "queries features"], ks: list[int]) -> Int[Tensor, "ks queries"]:
         """The label that wins among the ``k`` nearest, for each of ``ks``; one search serves all.
 
@@ -48,8 +51,17 @@ class Bank:
             x: on the sphere as well.
             ks: in rising order, each at most as many as the bank has.
         """
-        search = self._exactly if self.rough is None else self._roughly
-        return torch.cat([search(block, ks) for block in x.split(max(1, BLOCK // len(self.x)))], 1)
+        rows = max(1, BLOCK // len(self.x))
+        if self.rough is None:
+            return torch.cat([self._exactly(block, ks) for block in x.split(rows)], 1)
+        winner, known = (
+            torch.cat(parts, -1) for parts in zip(*(self._roughly(b, ks) for b in x.split(rows)))
+        )
+        for at in (
+            (~known).nonzero()[:, 0].split(rows)
+        ):  # few, and a product of few costs as much as one of many
+            winner[:, at] = self._exactly(x[at], ks)
+        return winner
 
     def _exactly(self, x: Tensor, ks: list[int]) -> Int[Tensor, "ks queries"]:
         similarity, near = largest(x @ self.x.T, max(ks))
@@ -67,8 +79,8 @@ class Bank:
             rows.append(votes.argmax(1))
         return torch.stack(rows)
 
-    def _roughly(self, x: Tensor, ks: list[int]) -> Int[Tensor, "ks queries"]:
-        """As ``_exactly``, in bf16 as far as that decides."""
+    def _roughly(self, x: Tensor, ks: list[int]) -> tuple[Int[Tensor, "ks queries"], Bool[Tensor, "queries"]]:
+        """As ``_exactly``, in bf16 as far as that decides, and for which queries the winners are those of fp32."""
         assert self.rough is not None
         rounded = x.bfloat16()
         looked = min(max(ks) + max(ks) // 2 + GROUP, len(self.x))
@@ -81,13 +93,12 @@ class Bank:
         whole = similarity[:, -1] < similarity[:, max(ks) - 1] - 2 * error[:, 0]
         whole |= looked == len(self.x)
         winner, sure = self._certain(similarity, error, self.label[near], ks, whole)
-        again, anew = (~sure & whole).nonzero()[:, 0], (~sure & ~whole).nonzero()[:, 0]
-        for at in again.split(max(1, AGAIN // (looked * x.shape[1]))) if len(again) else ():
-            similar, order = torch.bmm(self.x[near[at]], x[at][:, :, None])[..., 0].topk(max(ks), 1)
-            winner[:, at] = self._poll(similar, self.label[near[at].gather(1, order)], ks)
-        if len(anew):
-            winner[:, anew] = self._exactly(x[anew], ks)
-        return winner
+        again = (~sure & whole).nonzero()[:, 0]
+        if len(again):
+            candidates = near[again].sort(1).values
+            similarity, order = products(x[again], self.x, candidates).topk(max(ks), 1)
+            winner[:, again] = self._poll(similarity, self.label[candidates.gather(1, order)], ks)
+        return winner, sure | whole
 
     def _certain(
         self, similarity: Tensor, error: Tensor, label: Tensor, ks: list[int], whole: Tensor
@@ -122,6 +133,26 @@ class Bank:
 def _rounding(x: Tensor, rounded: Tensor) -> Float[Tensor, "vectors"]:
     """How far vectors are from their rounded selves, which are at most a little longer than 1."""
     return (x - rounded.float()).norm(dim=1) * 1.01
+
+
+def products(
+    x: Float[Tensor, "rows features"],
+    y: Float[Tensor, "others features"],
+    place: Int[Tensor, "rows k"],
+) -> Float[Tensor, "rows k"]:
+    """Those inner products of ``x`` with ``y`` whose ``place`` in it, rising along a row, is given; no other is
+    computed, and nothing of ``y`` is copied."""
+    rows, k = place.shape
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        wanted = torch.sparse_csr_tensor(
+            torch.arange(0, rows * k + 1, k),
+            place.flatten(),
+            x.new_ones(rows * k),
+            (rows, len(y)),
+            check_invariants=False,
+        )
+    return torch.sparse.sampled_addmm(wanted, x, y.T, beta=0.0).values().view(rows, k)
 
 
 def largest(

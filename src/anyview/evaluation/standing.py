@@ -121,18 +121,28 @@ def verdict(table: Standing) -> str:
 
 
 def _compared(table: Standing, best: Entry, rest: Sequence[Entry]) -> str:
-    gaps = {e.name: table.difference(best.name, e.name) for e in rest}
-    sure = [name for name, d in gaps.items() if d is not None and d.first == best.name and d.sure]
-    open_ = [
-        f"{name} ({shown(table.main, d.mean, True)}, 95 % {shown(table.main, d.low, True)} to "
-        f"{shown(table.main, d.high, True)})"
-        for name, d in gaps.items()
-        if d is not None and name not in sure
-    ]
-    said = f"Surely above {', '.join(sure)}" if sure else ""
-    if open_:
-        said += ("; not" if said else "Not") + f" surely above {', '.join(open_)}"
-    return said + "."
+    """The best against each other one: surely above it, above it if nothing but this pair were compared, or open."""
+    surely, alone, maybe = [], [], []
+    for entry in rest:
+        d = table.difference(best.name, entry.name)
+        if d is None:
+            continue
+        ends = [shown(table.main, value, True) for value in (d.mean, d.low, d.high)]
+        gap = f"{entry.name} ({ends[0]}, 95 % {ends[1]} to {ends[2]})"
+        if d.first == best.name and d.sure:
+            surely.append(entry.name)
+        elif d.low > 0:
+            alone.append(gap)
+        else:
+            maybe.append(gap)
+    parts = [f"surely above {', '.join(surely)}"] if surely else []
+    if alone:
+        pairs = f"among all {len(table.differences)} pairs that may be chance"
+        parts.append(f"above {', '.join(alone)} when looked at alone, but {pairs}")
+    if maybe:
+        parts.append(f"not surely above {', '.join(maybe)}")
+    said = "; ".join(parts) or "the others have no seed in common with it"
+    return said[:1].upper() + said[1:] + "."
 
 
 def shown(row: Row, value: float, sign: bool = False) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anyview.errors import InputError
 from anyview.objectives.spectrum import covariance_eigenvalues
+from anyview.products import quick_products
 
 BLOCK = 2**22  #: similarities held at once
 
@@ -81,6 +82,7 @@ def knn_consistency(z: Float[Tensor, "views samples dim"], k: int = 10) -> Float
     return torch.stack(shares).mean()
 
 
+@quick_products()
 def neighbours(
     unit: Float[Tensor, "samples dim"], k: int, backwards: bool = False
 ) -> Int[Tensor, "samples k"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from anyview.errors import InputError, unknown
 from anyview.objectives.pairwise import in_blocks, sharpness
 from anyview.objectives.precision import full_precision
-from anyview.objectives.variance import squared_off_diagonal
+from anyview.objectives.variance import between_views, squared_off_diagonal
 
 Axis = Literal["samples", "dimensions"]
 Kernel = Literal["square", "abs", "exp", "exp_square", "exp_abs"]
@@ -151,8 +151,7 @@ def dual(
     std = (centred.square().sum(2) + eps).sqrt()
     attraction = 25.0 if invariance is None else invariance
     return {
-        # the mean over pairs of views is twice the unbiased variance over views
-        "invariance": attraction * 2 * z.var(0).mean(),
+        "invariance": attraction * between_views(z).mean(),
         "variance": variance * (1 - std).relu().mean(),
         "repulsion": 2 * weight * repulsion(centred, kernel, temperature).mean(),
     }

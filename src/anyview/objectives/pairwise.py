@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from anyview.errors import InputError
+from anyview.products import quick_products
 
 BLOCK = 2**20  #: similarities held at once: few enough for a processor's cache, ...
 ROWS = 128  #: ... but at least this many rows of them, without which a matrix product is slow
+TILE = 1024  #: rows and columns of a square of as many
 
 
 def sharpness(temperature: float) -> float:
@@ -29,9 +31,9 @@ def logsumexp_of_others(
     With ``samples``, row ``i`` is a view of sample ``i % samples``, and the sum is over rows of other samples
     alone; it is ``-inf`` where there are none.
 
-    Memory is ``O(n (dim + ROWS) + BLOCK)``: the backward pass computes the similarities again, block by
-    block. Their matrix is symmetric, so both passes visit only its upper half, each block serving its rows
-    and its columns: three matrix products in all become two, and half of the exponentials fall away.
+    Memory is ``O(n dim + TILE^2)``: the backward pass computes the similarities again, tile by tile. Their matrix
+    is symmetric, so both passes visit only its upper half, each tile serving its rows and its columns: three
+    matrix products in all become two, and half of the exponentials fall away.
 
     Cosines lie in [-1, 1], so ``exp(scale cos)`` stays inside the range of float32 up to a scale of 50 and
     no running maximum is needed; sharper scales are computed in float64, which reaches to 600.
@@ -74,10 +76,11 @@ class _LogSumExpOfOthers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, scale: float, period: int) -> Tensor:
         total = u.new_zeros(len(u))
-        for start, stop in _blocks(len(u)):
-            e = _exponentials(u, start, stop, scale, period)
-            total[start:stop] += e.sum(1)
-            total[stop:] += e[:, stop - start :].sum(0)
+        for rows, columns in _tiles(len(u)):
+            e = _exponentials(u, rows, columns, scale, period)
+            total[rows] += e.sum(1)
+            if rows != columns:
+                total[columns] += e.sum(0)
         ctx.save_for_backward(u, total)
         ctx.scale, ctx.period = scale, period
         return total.log()
@@ -90,30 +93,28 @@ class _LogSumExpOfOthers(torch.autograd.Function):
         u, total = ctx.saved_tensors
         weight = grad / total
         out = torch.zeros_like(u)
-        with torch.autocast(u.device.type, enabled=False):
-            for start, stop in _blocks(len(u)):
-                e = _exponentials(u, start, stop, ctx.scale, ctx.period)
-                e *= weight[start:stop, None] + weight[start:]
-                out[start:stop] += e @ u[start:]
-                out[stop:] += e[:, stop - start :].T @ u[start:stop]
+        with torch.autocast(u.device.type, enabled=False), quick_products():
+            for rows, columns in _tiles(len(u)):
+                e = _exponentials(u, rows, columns, ctx.scale, ctx.period)
+                e *= weight[rows, None] + weight[columns]
+                out[rows] += e @ u[columns]
+                if rows != columns:
+                    out[columns] += e.T @ u[rows]
         return out.mul_(ctx.scale), None, None
 
 
-def _blocks(n: int) -> list[tuple[int, int]]:
-    """Rows ``[start, stop)`` of the upper half: about BLOCK similarities from the diagonal rightwards."""
-    blocks, start = [], 0
-    while start < n:
-        stop = min(n, start + max(ROWS, BLOCK // (n - start)))
-        blocks.append((start, stop))
-        start = stop
-    return blocks
+def _tiles(n: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of the upper half in tiles of a size, of which a library prepares itself once; those on the
+    diagonal are whole, so that each stands for its own two halves."""
+    parts = [slice(start, min(start + TILE, n)) for start in range(0, n, TILE)]
+    return [(rows, columns) for i, rows in enumerate(parts) for columns in parts[i:]]
 
 
-def _exponentials(u: Tensor, start: int, stop: int, scale: float, period: int) -> Tensor:
-    """``exp(scale u_i . u_k)`` for rows start to stop, columns from start on, zero where ``i`` is ``k`` or as many
-    rows away as a multiple of ``period``."""
-    e = (scale * u[start:stop] @ u[start:].T).exp_()
-    rows, columns = e.shape
-    for offset in range(-((rows - 1) // period) * period, columns, period):
-        e.diagonal(offset).zero_()
+def _exponentials(u: Tensor, rows: slice, columns: slice, scale: float, period: int) -> Tensor:
+    """``exp(scale u_i . u_k)``, zero where ``i`` is ``k`` or as many rows away as a multiple of ``period``."""
+    e = (scale * u[rows] @ u[columns].T).exp_()
+    height, width = e.shape
+    ahead = columns.start - rows.start
+    for apart in range(-((height - 1 - ahead) // period) * period, ahead + width, period):
+        e.diagonal(apart - ahead).zero_()
     return e

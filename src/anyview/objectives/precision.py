@@ -7,6 +7,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from anyview.products import quick_products
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -26,7 +28,7 @@ def full_precision(objective: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(objective)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         device = next(x.device.type for x in (*args, *kwargs.values()) if isinstance(x, Tensor))
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(device, enabled=False), quick_products():
             return objective(*map(widen, args), **{k: widen(v) for k, v in kwargs.items()})
 
     return run

@@ -45,11 +45,11 @@ def vicreg(
     """
     _check_pairs("vicreg", z)
     batch, dim = z.shape[1:]
-    std = (z.var(1) + eps).sqrt()
-    cov = squared_off_diagonal((z - z.mean(1, keepdim=True)) / (batch - 1) ** 0.5) / dim
+    centred = (z - z.mean(1, keepdim=True)) / (batch - 1) ** 0.5
+    std = (centred.square().sum(1) + eps).sqrt()
+    cov = squared_off_diagonal(centred) / dim
     return {
-        # the mean of (z_v - z_w)^2 over pairs of views is twice the unbiased variance over views
-        "invariance": invariance * 2 * z.var(0).mean(),
+        "invariance": invariance * between_views(z).mean(),
         "variance": variance * (gamma - std).relu().mean(),
         "covariance": covariance * 2 * cov.mean(),
     }
@@ -73,7 +73,8 @@ def barlow_twins(
     """
     _check_pairs("barlow_twins", z)
     views, batch, dim = z.shape
-    a = (z - z.mean(1, keepdim=True)) / (z.var(1, keepdim=True, unbiased=False) + eps).sqrt() / batch**0.5
+    centred = z - z.mean(1, keepdim=True)
+    a = centred / (centred.square().mean(1, keepdim=True) + eps).sqrt() / batch**0.5
     gram = a @ a.mT if batch < dim else None
     losses = []
     for v, w in combinations(range(views), 2):
@@ -85,6 +86,14 @@ def barlow_twins(
             off = (gram[v] * gram[w]).sum() - diagonal.square().sum()
         losses.append((1 - diagonal).square().sum() + lambd * off)
     return torch.stack(losses).mean()
+
+
+def between_views(z: Float[Tensor, "views batch dim"]) -> Float[Tensor, "batch dim"]:
+    """The mean of ``(z_v - z_w)^2`` over pairs of views: twice the unbiased variance over views.
+
+    ``torch.var`` over the first of three axes takes tens of times as long.
+    """
+    return (z - z.mean(0)).square().sum(0) * (2 / (len(z) - 1))
 
 
 def squared_off_diagonal(x: Float[Tensor, "views batch dim"]) -> Float[Tensor, "views"]:

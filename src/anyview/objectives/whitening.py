@@ -7,6 +7,7 @@ from torch import Tensor
 
 from anyview.errors import InputError
 from anyview.objectives.precision import full_precision
+from anyview.objectives.variance import between_views
 
 
 @full_precision
@@ -38,7 +39,7 @@ def w_mse(z: Float[Tensor, "views batch dim"], size: int = 128, eps: float = 1e-
         raise InputError(f"w_mse whitens by a covariance; a sub-batch needs two samples or more, not {size}")
     parts = z.tensor_split(max(1, batch // size), dim=1)
     u = F.normalize(torch.cat([whitened(part, eps) for part in parts], 1), dim=-1)
-    return 2 * u.var(0).sum(-1).mean()  # mean squared distance of pairs is twice the unbiased variance
+    return between_views(u).sum(-1).mean()
 
 
 def whitened(x: Float[Tensor, "views batch dim"], eps: float = 0.0) -> Float[Tensor, "views batch dim"]:

@@ -6,11 +6,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anyview.errors import InputError
+from anyview.products import quick_products
 
 BLOCK = 2**22  #: entries of samples x centroids held at once
 
 
 @torch.no_grad()
+@quick_products()
 def kmeans(
     x: Float[Tensor, "samples dim"], count: int, *, iterations: int = 10, spherical: bool = False
 ) -> tuple[Float[Tensor, "count dim"], Int64[Tensor, "samples"]]:
@@ -45,6 +47,7 @@ def kmeans(
 
 
 @torch.no_grad()
+@quick_products()
 def nearest(
     x: Float[Tensor, "samples dim"], centroids: Float[Tensor, "count dim"]
 ) -> Int64[Tensor, "samples"]:

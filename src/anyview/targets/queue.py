@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anyview.errors import InputError
+from anyview.products import quick_products
 
 BLOCK = 2**22  #: similarities held at once when neighbours are looked for
 
@@ -43,6 +44,7 @@ class Queue(nn.Module):
         self.count.add_(len(z)).clamp_(max=self.size)
 
     @torch.no_grad()
+    @quick_products()
     def nearest(self, z: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """The entry of the smallest angle to each embedding; the embeddings themselves while none is held."""
         if not len(self):

@@ -9,6 +9,7 @@ from anyview.errors import InputError
 from anyview.evaluation.pairs import BLOCK, TIE
 from anyview.evaluation.protocols.base import PairCase, Protocol, Rows
 from anyview.evaluation.result import Figure
+from anyview.products import quick_products
 
 RECALLS = (1, 5, 10)
 
@@ -46,6 +47,7 @@ class Retrieval(Protocol):
         return rows
 
 
+@quick_products()
 def rank_of_other(
     queries: Float[Tensor, "pairs dim"], candidates: Float[Tensor, "pairs dim"]
 ) -> Float[Tensor, "pairs"]:

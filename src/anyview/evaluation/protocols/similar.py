@@ -8,6 +8,7 @@ from torch import Tensor
 from anyview.errors import InputError
 from anyview.evaluation.protocols.base import Case, Protocol, Rows
 from anyview.evaluation.result import Figure
+from anyview.products import quick_products
 
 RECALLS = (1, 5, 10)
 GAIN_AT = 10
@@ -41,6 +42,7 @@ class Similar(Protocol):
         return {("similar", name): Figure.bootstrap(values, seed) for name, values in found.items()}
 
 
+@quick_products()
 def ranked_scores(
     x: Float[Tensor, "samples features"], label: Int[Tensor, "samples"]
 ) -> dict[str, Float[Tensor, "queries"]]:
