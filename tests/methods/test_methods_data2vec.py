@@ -79,6 +79,19 @@ def test_one_layer_without_normalisation_is_that_layer_of_the_teacher() -> None:
     torch.testing.assert_close(m.targets(views[0].x, valid), last)
 
 
+def test_targets_tell_tokens_apart_unless_each_is_normalised_alone() -> None:
+    """Over a sample's tokens every value has mean 0; of a token normalised alone the values themselves have."""
+    views = batch()
+    valid = method().encoder.layout(views[0].x)[1]
+    over_tokens = method().targets(views[0].x, valid)
+    torch.testing.assert_close(over_tokens.mean(1), torch.zeros(3, over_tokens.shape[2]), atol=1e-5, rtol=0)
+    alone = method(normalise="layer").targets(views[0].x, valid)
+    torch.testing.assert_close(alone.mean(2), torch.zeros(alone.shape[:2]), atol=1e-5, rtol=0)
+    # what is one same vector for all tokens is nothing of the one and much of the other
+    assert over_tokens.mean((0, 1)).square().mean() < 0.01 * over_tokens.square().mean()
+    assert alone.mean((0, 1)).square().mean() > 0.3 * alone.square().mean()
+
+
 def test_what_cannot_work_is_refused() -> None:
     with pytest.raises(InputError, match="top_layers is 9"):
         method(top_layers=9)

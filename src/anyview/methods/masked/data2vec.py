@@ -38,8 +38,9 @@ class Data2Vec(Method):
         mask_ratio: share of tokens hidden; None is what suits the data, at most 0.6 (images in the paper).
         blocks: intervals, rectangles or boxes that the hidden tokens form.
         top_layers: K, layers of the teacher that are averaged; None is two thirds of them (8 of 12 for speech).
-        normalise: each layer over a token's values (``layer``: images, text), over a sample's tokens
-            (``instance``: speech), or ``none``, the ablation.
+        normalise: each layer over a sample's tokens (``instance``, the paper's for speech), over a token's values
+            (``layer``, its choice for images and text, where the targets of a short training are mostly one same
+            vector for all tokens), or ``none``, the ablation.
         beta: where the loss goes from squared to absolute (2 for images, 4 for text); 0 is squared error.
         head_layers: of the regression head; the paper's has 2 for text.
         momentum: of the teacher at the start. None scales with the data: the teacher remembers half an epoch,
@@ -64,7 +65,7 @@ class Data2Vec(Method):
         mask_ratio: float | None = None,
         blocks: int = 4,
         top_layers: int | None = None,
-        normalise: str = "layer",
+        normalise: str = "instance",
         beta: float = 2.0,
         head_layers: int = 1,
         momentum: float | None = None,
