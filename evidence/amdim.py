@@ -8,7 +8,7 @@ CLAIM = (
     "AMDIM beats the untrained encoder by a linear classifier, and the same network trained by comparing vectors of "
     "whole views alone."
 )
-BUDGET = 14
+BUDGET = 28
 BATCH = 32  #: each vector still has some 1,500 negatives
 ROWS = {"parts": "amdim", "whole": "amdim, whole with whole only"}
 

@@ -6,7 +6,7 @@ CLAIM = (
     "LFR beats the untrained encoder by 4 points with a linear probe, without any augmentation; six random networks "
     "are no worse than one, and taking turns no worse than training all at once."
 )
-BUDGET = 36
+BUDGET = 80
 BATCH = 128
 
 

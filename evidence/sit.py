@@ -19,7 +19,7 @@ CLAIM = (
     "SiT beats the untrained encoder; both losses together are no more than half a point below either alone; "
     "fine-tuned on the same 3,000 images it beats a network from fresh weights by 5 points."
 )
-BUDGET = 18
+BUDGET = 25
 BATCH = 32
 STEPS = 150
 

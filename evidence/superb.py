@@ -16,7 +16,7 @@ CLAIM = (
     "A transformer pretrained by MAE or data2vec on spoken digits, frozen, tells digits and speakers by its weighted "
     "layers better than the same one untrained; its weights do not move."
 )
-BUDGET = 12  #: epochs
+BUDGET = 40  #: epochs
 PENALTY = 1e-3  #: one for all, so that weights of layers compare
 NETWORK = {"encoder__name": "transformer-nano", "encoder__dim": 64, "encoder__depth": 3, "encoder__heads": 4}
 

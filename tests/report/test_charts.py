@@ -126,6 +126,18 @@ def test_a_level_is_drawn_and_named():
     assert any(e.text == "64 at most" for e in elements(svg, "text"))
 
 
+def test_the_words_of_a_level_stand_where_no_line_passes():
+    x, over = np.array([0.0, 1.0, 2.0]), np.array([1.0, 9.0, 5.3])
+    where = []
+    for y in (over, 10 - over):  # ends a little above the level, or as little below it
+        level, words = 5.0, "raw features"
+        svg = chart(Line(x, y), Line(x, np.array([0.0, 5.0, 10.0])), levels=[Level(level, words)])
+        path, text = elements(svg, "path", "level")[0], elements(svg, "text", "level")[0]
+        at = float(path.get("d").split()[1].partition("H")[0])
+        where.append(float(text.get("y")) > at)
+    assert where == [True, False]
+
+
 def test_dots_show_value_interval_and_levels_to_scale():
     rows = [Dot("knn", 80.0, 5.0, {"untrained": 60.0, "raw": 70.0}), Dot("linear", 90.0, 0.0, {"raw": 85.0})]
     svg = dots(rows, x_label="accuracy (%)", about="Quality")

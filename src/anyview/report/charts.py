@@ -228,15 +228,34 @@ def line_chart(
         body.append(_text(float(sx(value)), bottom + 17, text, "tick", "middle"))
     body.append(f'<path class="axis" d="M{left:.1f} {bottom}H{width - 12}"/>')
     body.append(_text(width - 12, bottom + 34, x_label, "name", "end"))
+    # an outlier may leave the plot, not the page
+    drawn = [(sx(line.x), np.clip(sy(line.y), top - 2, bottom + 2)) for line in lines]
+    words = []
     for level in levels:
         y = float(sy(level.y))
         body.append(f'<path class="level" d="M{left:.1f} {y:.1f}H{width - 12}"/>')
-        body.append(_text(width - 14, y - 5 if y - top > 16 else y + 14, level.text, "level word", "end"))
+        beside = _beside(y, top, width - 14, CHAR * len(level.text), drawn)
+        words.append(_text(width - 14, beside, level.text, "level word", "end"))
     body += _moments(marks, sx, top, bottom)[0]
-    for line in lines:
-        y = np.clip(sy(line.y), top - 2, bottom + 2)  # an outlier may leave the plot, not the page
-        body.append(f'<path class="line {line.style}" d="{_path(sx(line.x), y)}"/>')
+    body += [f'<path class="line {line.style}" d="{_path(*at)}"/>' for line, at in zip(lines, drawn)]
+    body += words  # last, so that no line crosses them
     return _svg(width, height, about, body, "small" if width < 440 else "")
+
+
+def _beside(
+    y: Real, top: Real, end: Real, width: Real, drawn: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> float:
+    """Where words that name the level at ``y`` stand: above it, or below it where that is the edge of the plot or
+    more of what is drawn passes there."""
+    across = np.linspace(end - width, end, 9)
+    crossed = [
+        sum(
+            bool(((y + low < at) & (at < y + high)).any())
+            for at in (np.interp(across, *p) for p in drawn if len(p[0]))
+        )
+        for low, high in ((-17, 0), (0, 17))
+    ]
+    return y + 14 if y - top <= 16 or crossed[1] < crossed[0] else y - 5
 
 
 def dots(rows: Sequence[Dot], *, x_label: str, about: str, width: int = 480) -> str:
