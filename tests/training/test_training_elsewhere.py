@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import anyview as av
@@ -39,6 +40,33 @@ def test_a_network_of_timm_gives_what_timm_gives(photos):
     with torch.no_grad():
         expected = peer((pixels - mean) / std)
     np.testing.assert_allclose(model.embed_source(source).numpy(), expected.numpy(), atol=1e-4, rtol=1e-4)
+
+
+def test_of_an_image_is_seen_what_the_weights_saw(tmp_path):
+    """Enlarged, and its middle cut out, as timm's own transform does it."""
+    from timm.data import create_transform
+
+    grain = torch.rand(1, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(grain, (240, 400), mode="bicubic").clamp(0, 1)[0]
+    picture = Image.fromarray((255 * picture).byte().permute(1, 2, 0).numpy())
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        picture.save(tmp_path / "photos" / f"{name}.png")
+    save_file(timm.create_model(NAME).state_dict(), tmp_path / "w.safetensors")
+    given = {"weights": str(tmp_path / "w.safetensors")}
+    config = timm.get_pretrained_cfg(NAME)
+    assert config.crop_pct < 1
+    shown = create_transform(
+        config.input_size, crop_pct=config.crop_pct, interpolation="bicubic", mean=(0,) * 3, std=(1,) * 3
+    )
+    expected = 255 * shown(picture)
+
+    def seen(**options):
+        model = av.load(f"timm:{NAME}", tmp_path / "photos", **given, **options)
+        return model.open(tmp_path / "photos").fetch(torch.arange(1)).x[0].float()
+
+    assert (seen() - expected).abs().mean() < 1
+    assert (seen(size=160) - expected).abs().mean() > 2  # a size that is asked for is of the whole image
 
 
 @pytest.mark.parametrize("needed", [0.9999, 1.0])

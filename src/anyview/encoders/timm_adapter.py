@@ -1,5 +1,6 @@
 """Any network of the timm library as an encoder (the extra ``anyview[timm]``)."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,15 @@ class TimmEncoder(MapEncoder):
 
 
 def published_input(name: str) -> dict[str, Any]:
-    """What the published weights of a timm network were trained on: ``size`` in pixels, ``mean`` and ``std`` of the
-    channels; nothing where timm has no weights of it."""
+    """How images are shown to the published weights of a timm network: ``size`` in pixels, the ``share`` of the middle
+    that is seen, ``mean`` and ``std`` of the channels; nothing where timm has no weights of it."""
     config = _timm(name).get_pretrained_cfg(name)
     if config is None:
         return {}
-    return {"size": int(config.input_size[-1]), "mean": list(config.mean), "std": list(config.std)}
+    size = int(config.input_size[-1])
+    # its transform enlarges images to this side and cuts out the middle
+    share = size / math.floor(size / config.crop_pct)
+    return {"size": size, "share": share, "mean": list(config.mean), "std": list(config.std)}
 
 
 def _timm(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Image files and objects -> uint8 tensors on a canvas: every format Pillow reads, every mode, made alike."""
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -45,11 +46,24 @@ class Canvas:
 
     The shorter side is scaled to the canvas (antialiased, bicubic) and the middle is cut out, so that aspect
     is kept. Colour over transparency is laid on white; 16-bit grays are scaled to 8 bits by their full range.
+
+    Attributes:
+        share: of each side of what is cut out, how much is seen: the middle of it, without what lies around.
     """
 
     channels: int
     height: int
     width: int
+    share: float = 1.0
+
+    @property
+    def border(self) -> float:
+        """Share of each side that is left out at either end."""
+        return (1 - self.share) / 2
+
+    def _seen_whole(self, times: int) -> tuple[int, int]:
+        """Width and height of an image of which just the canvas is seen, so many times as large."""
+        return math.ceil(times * self.width / self.share), math.ceil(times * self.height / self.share)
 
     def __call__(self, item: Any) -> UInt8[Tensor, "channels height width"]:
         """Decodes a path, encoded bytes, a Pillow image, or an array or tensor.
@@ -61,12 +75,13 @@ class Canvas:
         try:
             if image is not item:
                 # A JPEG decodes at a fraction of its size; twice the canvas leaves the resizing its quality.
-                image.draft("L" if self.channels == 1 else "RGB", (2 * self.width, 2 * self.height))
+                image.draft("L" if self.channels == 1 else "RGB", self._seen_whole(2))
             if image.getexif().get(_ORIENTATION, 1) != 1:
                 image = ImageOps.exif_transpose(image)
             image = convert(image, self.channels)
-            if image.size != (self.width, self.height):
-                image = ImageOps.fit(image, (self.width, self.height), Image.Resampling.BICUBIC)
+            if image.size != (self.width, self.height) or self.border:
+                size, method = (self.width, self.height), Image.Resampling.BICUBIC
+                image = ImageOps.fit(image, size, method, bleed=self.border)
             pixels = np.array(image)
         except Exception as error:  # decoders of broken files raise all kinds
             raise UnreadableError(_reason(error)) from error
@@ -114,7 +129,8 @@ def read_classes(item: Any, like: Any, canvas: Canvas) -> UInt8[Tensor, "height 
         )
     try:
         numbers = Image.fromarray(np.array(image).astype(np.uint8))
-        numbers = ImageOps.fit(numbers, (canvas.width, canvas.height), Image.Resampling.NEAREST)
+        size, method = (canvas.width, canvas.height), Image.Resampling.NEAREST
+        numbers = ImageOps.fit(numbers, size, method, bleed=canvas.border)
     except Exception as error:  # decoders of broken files raise all kinds
         raise UnreadableError(_reason(error)) from error
     return torch.from_numpy(np.array(numbers))

@@ -86,9 +86,9 @@ def choose_canvas(
 ) -> tuple[Canvas, str]:
     """The canvas for images with these headers, and a note on their sizes.
 
-    ``size`` x ``size`` when given, else the shape that ``like`` says. Images that all have one size of at most
-    ``MAX_KEPT_SIDE`` keep it. Otherwise the side is the median of the shorter sides, as a multiple of 8, and at
-    most ``MAX_CANVAS``. Only when all are gray is there one channel.
+    ``size`` x ``size`` when given, else the shape and the ``share`` that ``like`` says. Images that all have one
+    size of at most ``MAX_KEPT_SIDE`` keep it. Otherwise the side is the median of the shorter sides, as a multiple
+    of 8, and at most ``MAX_CANVAS``. Only when all are gray is there one channel.
     """
     channels = 1 if all(header.gray for header in headers) else 3
     sides = sorted(min(h.height, h.width) for h in headers)
@@ -97,13 +97,13 @@ def choose_canvas(
     if size is not None:
         canvas = Canvas(like["shape"][0] if like else channels, size, size)
     elif like is not None:
-        canvas = Canvas(*like["shape"])
+        canvas = Canvas(*like["shape"], share=like.get("share", 1.0))
     elif alike and max(first.height, first.width) <= MAX_KEPT_SIDE:
         canvas = Canvas(channels, first.height, first.width)
     else:
         side = min(MAX_CANVAS, max(8 * ((middle + 4) // 8), min(middle, 8)))
         canvas = Canvas(channels, side, side)
-    if alike and (first.height, first.width) == (canvas.height, canvas.width):
+    if alike and (first.height, first.width) == (canvas.height, canvas.width) and not canvas.border:
         return canvas, ""
     was = (
         f"{first.height} x {first.width}"
@@ -139,7 +139,7 @@ def _read_arrays(found: Found, size: int | None, like: Spec | None) -> Dataset:
 def _resize(x: Tensor, canvas: Canvas) -> Tensor:
     """(samples, channels, height, width) uint8 on the canvas, as ``Canvas`` does it for files."""
     height, width = x.shape[-2:]
-    scale = max(canvas.height / height, canvas.width / width)
+    scale = max(canvas.height / height, canvas.width / width) / canvas.share
     h, w = max(canvas.height, round(height * scale)), max(canvas.width, round(width * scale))
     top, left = (h - canvas.height) // 2, (w - canvas.width) // 2
     parts = []
@@ -254,7 +254,8 @@ def _spec(sources: dict[str, Source], like: Spec | None) -> Spec:
     source = sources.get("train", next(iter(sources.values())))
     if like is not None:
         shape = list(source.fetch(torch.tensor([0])).x.shape[1:])
-        return {"shape": shape, "mean": like["mean"], "std": like["std"]}
+        share = {"share": like["share"]} if "share" in like else {}
+        return {"shape": shape, "mean": like["mean"], "std": like["std"], **share}
     index = torch.tensor(_spread(len(source), PROBED if source.in_memory else PROBED_STREAMING))
     total, squares, shape = torch.zeros(1), torch.zeros(1), [0, 0, 0]
     for part in index.split(64):

@@ -63,8 +63,10 @@ def _start(name: str, weights: str | None) -> dict[str, Any]:
 def _spec(builder: Builder, model: str, kind: str, data: Any, size: int | None, trained: bool) -> Spec:
     """What samples look like to a network: as its weights saw them, else as the data is."""
     settled = dict(builder.published(model)) if builder.published and trained else {}
-    side = settled.pop("size", None)
+    side, share = settled.pop("size", None), settled.pop("share", 1.0)
     spec = data_room.open(data, modality=kind, size=side if size is None else size).spec
+    if size is None and share < 1:
+        spec = spec | {"share": share}
     fits = all(len(spec.get(key, ())) == len(value) for key, value in settled.items())
     return spec | settled if fits else spec  # grey images have one mean, the published three
 
