@@ -21,7 +21,7 @@ CLAIM = (
     "SwAV beats the untrained encoder by nearest neighbours and uses most of its prototypes; when codes are a softmax "
     "instead of a balanced assignment it collapses to a few; small crops beside the two large ones help."
 )
-BUDGET = 16
+BUDGET = 30
 OPTIONS = {
     "batch_size": 64,
     "prototypes": 100,

@@ -151,7 +151,12 @@ class Health:
             return "Health unknown: embeddings were not finite."
         rank, of = self.last["rank"], self.last["rank_of"]
         if self.collapsed or self._looks_collapsed():
-            return f"Collapsed: effective rank {rank:.1f} of {of:.0f}, deviation {self.last['std']:.2f} of 1."
+            said = f"effective rank {rank:.1f} of {of:.0f}, deviation {self.last['std']:.2f} of 1"
+            alone = {name: figure for name, figure in self.last.items() if not name.endswith("_z")}
+            if collapsed(self.first, alone) or "std_z" not in self.last:
+                return f"Collapsed: {said}."
+            compared = f"effective rank {self.last['rank_z']:.1f}, deviation {self.last['std_z']:.2f} of 1"
+            return f"Collapsed, by what the loss compares: {compared} (the encoder: {said})."
         if found := self.symptoms.found(self.first, self.last):
             encoder = f"The encoder has not collapsed (effective rank {rank:.0f} of {of:.0f})"
             return f"Not healthy, by what the loss compares: {'; '.join(found)}. {encoder}."

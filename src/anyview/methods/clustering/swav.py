@@ -40,7 +40,8 @@ class SwAV(Projected):
         out_dim: width of the embeddings.
         prototypes: None grows with the root of the samples, up to the paper's 3,000.
         temperature: of the prediction.
-        epsilon: how soft codes are.
+        epsilon: how soft codes are: 0.05 in the paper, with less where training stalls, as its code advises. In a
+            short training codes of 0.05 are so alike that embeddings stay on nearly one axis.
         iterations: turns of the assignment; without any it is a softmax, and all samples fall to one prototype: the
             paper's reason for it.
         queue_length: embeddings of each large crop that help to assign; 0 is no queue. None takes a queue when the
@@ -64,7 +65,7 @@ class SwAV(Projected):
         out_dim: int = 128,
         prototypes: int | None = None,
         temperature: float = 0.1,
-        epsilon: float = 0.05,
+        epsilon: float = 0.03,
         iterations: int = 3,
         queue_length: int | None = None,
         queue_start: float = 0.075,
