@@ -18,7 +18,7 @@ CLAIM = (
     "A student of a random teacher beats the untrained encoder by nearest neighbours, a student of that student "
     "beats it again, and it is no worse than MAE with pixels in the same budget."
 )
-BUDGET = 38
+BUDGET = 24
 BATCH = 32
 #: name -> method, share of the budget, options. One stage has half of the epochs that two have, and so the schedule
 #: that each of them has

@@ -18,7 +18,7 @@ CLAIM = (
     "PIRL beats the untrained encoder by nearest neighbours; on held-out images the embedding of an image is near that "
     "of its own puzzle and not near those of others, which a network that predicts the order of the patches has not."
 )
-BUDGET = 22
+BUDGET = 12
 BATCH = 64
 HELD = 512  #: test images whose puzzles are looked at
 
