@@ -54,12 +54,10 @@ class Bank:
         rows = max(1, BLOCK // len(self.x))
         if self.rough is None:
             return torch.cat([self._exactly(block, ks) for block in x.split(rows)], 1)
-        winner, known = (
-            torch.cat(parts, -1) for parts in zip(*(self._roughly(b, ks) for b in x.split(rows)))
-        )
-        for at in (
-            (~known).nonzero()[:, 0].split(rows)
-        ):  # few, and a product of few costs as much as one of many
+        found = [self._roughly(block, ks) for block in x.split(rows)]
+        winner, known = (torch.cat(parts, -1) for parts in zip(*found))
+        # all together: they are few, and a product of few costs as much as one of many
+        for at in (~known).nonzero()[:, 0].split(rows):
             winner[:, at] = self._exactly(x[at], ks)
         return winner
 

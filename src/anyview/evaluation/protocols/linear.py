@@ -13,10 +13,8 @@ from anyview.evaluation.protocols.base import Classification
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 PATIENCE = 2
-CHOOSING, FITTED = (
-    1e-5,
-    2e-8,
-)  #: tolerances: along the path, and of the one chosen, as logits in float32 resolve
+CHOOSING = 1e-5  #: tolerance along the path
+FITTED = 2e-8  #: of the penalty that was chosen: what logits in float32 resolve
 
 
 class Linear:
