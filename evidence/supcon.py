@@ -68,7 +68,9 @@ def one(budget: int, seed: int) -> Figures:
     shared = {"batch_size": BATCH, "lr": RATE, "temperature": TEMPERATURE}
     method, model = pretrained("supcon", data, seed, budget, **shared)
     plain, simclr = pretrained("simclr", data, seed, budget, **shared)
-    supervised, crossed = pretrained("supcon", data, seed, budget, swap=CrossEntropy, batch_size=BATCH, lr=RATE)
+    supervised, crossed = pretrained(
+        "supcon", data, seed, budget, swap=CrossEntropy, batch_size=BATCH, lr=RATE
+    )
     answer = projected(supervised, crossed, supervised.classifier)(data.splits["test"])
     label = data.splits["test"].label
     correct = 100 * float((answer.argmax(1) == label).double().mean())

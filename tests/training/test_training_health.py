@@ -142,7 +142,9 @@ def test_what_the_loss_compares_may_collapse_alone() -> None:
     assert figures["rank_z"] < 2
     health.judge(0)
     assert health.judge(1) is not None
-    assert health.verdict().startswith("Collapsed, by what the loss compares: effective rank 1.0, deviation 0.00 ")
+    assert health.verdict().startswith(
+        "Collapsed, by what the loss compares: effective rank 1.0, deviation 0.00 "
+    )
     assert f"(the encoder: effective rank {figures['rank']:.1f} of {DIM}" in health.verdict()
 
 
