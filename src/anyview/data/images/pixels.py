@@ -129,8 +129,8 @@ def read_classes(item: Any, like: Any, canvas: Canvas) -> UInt8[Tensor, "height 
         )
     try:
         numbers = Image.fromarray(np.array(image).astype(np.uint8))
-        size, method = (canvas.width, canvas.height), Image.Resampling.NEAREST
-        numbers = ImageOps.fit(numbers, size, method, bleed=canvas.border)
+        side, method = (canvas.width, canvas.height), Image.Resampling.NEAREST
+        numbers = ImageOps.fit(numbers, side, method, bleed=canvas.border)
     except Exception as error:  # decoders of broken files raise all kinds
         raise UnreadableError(_reason(error)) from error
     return torch.from_numpy(np.array(numbers))

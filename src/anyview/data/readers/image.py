@@ -97,7 +97,8 @@ def choose_canvas(
     if size is not None:
         canvas = Canvas(like["shape"][0] if like else channels, size, size)
     elif like is not None:
-        canvas = Canvas(*like["shape"], share=like.get("share", 1.0))
+        channels, height, width = like["shape"]
+        canvas = Canvas(channels, height, width, like.get("share", 1.0))
     elif alike and max(first.height, first.width) <= MAX_KEPT_SIDE:
         canvas = Canvas(channels, first.height, first.width)
     else:
