@@ -190,7 +190,6 @@ def test_losses_call_torch_as_often_for_many_samples_as_for_few(loss):
 def test_neighbours_hold_a_chunk_of_similarities(able, monkeypatch):
     for name, value in {
         "BLOCK": 50_000,
-        "AGAIN": 50_000,
         "WORTH": 0,
         "has_bf16": lambda device: able,
     }.items():
