@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyview.evaluation import neighbours
-from anyview.evaluation.neighbours import GROUP, Bank, largest, products
+from anyview.evaluation.neighbours import GROUP, Bank, largest, sampled_products
 
 TEMPERATURE = 0.07
 
@@ -34,7 +34,7 @@ def test_the_largest_are_found_at_the_end_that_fills_no_group() -> None:
 def test_products_are_those_of_the_whole_matrix_at_their_places() -> None:
     x, y = torch.randn(7, 33), torch.randn(50, 33)
     place = torch.stack([torch.randperm(50)[:9].sort().values for _ in x])
-    torch.testing.assert_close(products(x, y, place), (x @ y.T).gather(1, place))
+    torch.testing.assert_close(sampled_products(x, y, place), (x @ y.T).gather(1, place))
 
 
 def labelled(

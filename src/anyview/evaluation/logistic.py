@@ -105,16 +105,16 @@ class SoftmaxRegression:
         rows = max(1, BLOCK // (len(w) * features))
         # classes before samples: products of a flat matrix with a tall one are several times faster so
         for x, label in zip(self.x.split(rows, 1), self.label.split(rows, 2)):
-            log_p = _products(weight, x.mT).add_(bias).log_softmax(1)
+            log_p = _matrices(weight, x.mT).add_(bias).log_softmax(1)
             loss -= float(log_p.gather(1, label).sum(dtype=torch.float64))
             p = log_p.exp_()
             p.scatter_add_(1, label, p.new_full((1, 1, 1), -1.0).expand_as(label))
-            slope[:, :-1] += _products(p, x).mT
+            slope[:, :-1] += _matrices(p, x).mT
             slope[:, -1] += p.sum(2, dtype=torch.float64)
         return loss / samples, slope / samples
 
 
-def _products(a: Float[Tensor, "batch n k"], b: Float[Tensor, "batch k m"]) -> Float[Tensor, "batch n m"]:
+def _matrices(a: Float[Tensor, "batch n k"], b: Float[Tensor, "batch k m"]) -> Float[Tensor, "batch n m"]:
     """The product of each two matrices; of large ones, held in float32, one after another, each on all cores."""
     return a @ b if a.dtype == torch.float64 else torch.stack([x @ y for x, y in zip(a, b)])
 

@@ -94,7 +94,7 @@ class Bank:
         again = (~sure & whole).nonzero()[:, 0]
         if len(again):
             candidates = near[again].sort(1).values
-            similarity, order = products(x[again], self.x, candidates).topk(max(ks), 1)
+            similarity, order = sampled_products(x[again], self.x, candidates).topk(max(ks), 1)
             winner[:, again] = self._poll(similarity, self.label[candidates.gather(1, order)], ks)
         return winner, sure | whole
 
@@ -133,7 +133,7 @@ def _rounding(x: Tensor, rounded: Tensor) -> Float[Tensor, "vectors"]:
     return (x - rounded.float()).norm(dim=1) * 1.01
 
 
-def products(
+def sampled_products(
     x: Float[Tensor, "rows features"],
     y: Float[Tensor, "others features"],
     place: Int[Tensor, "rows k"],

@@ -61,10 +61,6 @@ class Canvas:
         """Share of each side that is left out at either end."""
         return (1 - self.share) / 2
 
-    def _seen_whole(self, times: int) -> tuple[int, int]:
-        """Width and height of an image of which just the canvas is seen, so many times as large."""
-        return math.ceil(times * self.width / self.share), math.ceil(times * self.height / self.share)
-
     def __call__(self, item: Any) -> UInt8[Tensor, "channels height width"]:
         """Decodes a path, encoded bytes, a Pillow image, or an array or tensor.
 
@@ -75,7 +71,8 @@ class Canvas:
         try:
             if image is not item:
                 # A JPEG decodes at a fraction of its size; twice the canvas leaves the resizing its quality.
-                image.draft("L" if self.channels == 1 else "RGB", self._seen_whole(2))
+                enough = math.ceil(2 * self.width / self.share), math.ceil(2 * self.height / self.share)
+                image.draft("L" if self.channels == 1 else "RGB", enough)
             if image.getexif().get(_ORIENTATION, 1) != 1:
                 image = ImageOps.exif_transpose(image)
             image = convert(image, self.channels)
