@@ -38,27 +38,18 @@ def prepare(path: Path) -> str:
 def take_turns(
     console: Console, contestants: dict[str, dict[str, Any]], images: Path, steps: int, rounds: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """``rounds`` measurements of each contestant, in turn. In the first round lightly runs without and with
-    a worker for each core (its documentation takes 8), and keeps what was better for it."""
+    """``rounds`` measurements of each contestant, in turn. Peers have a worker for each core; their documentation
+    takes 8."""
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
-    cores = machine.cores()
-    workers: dict[str, list[int]] = {
-        name: [0, cores] for name, c in contestants.items() if c["kind"] == "lightly"
-    }
     for turn in range(rounds):
         for name, contestant in contestants.items():
             if name in SELDOM and turn % 2:
                 continue
-            tried = [
-                contest(**contestant, images=images, steps=steps, warmup=WARMUP, **extra)
-                for extra in ([{"workers": n} for n in workers[name]] if name in workers else [{}])
-            ]
-            best = max(tried, key=table.rate)
-            if name in workers:
-                workers[name] = [best["workers"]]
-                best["tried"] = {str(run["workers"]): table.rate(run) for run in tried}
-            results[name].append(best)
-            console.print(f"round {turn + 1}/{rounds}  {name:<13} {table.rate(best):7.1f} images/s")
+            own = contestant["kind"] in ("anyview", "network")
+            extra = {} if own else {"workers": machine.cores()}
+            run = contest(**contestant, images=images, steps=steps, warmup=WARMUP, **extra)
+            results[name].append(run)
+            console.print(f"round {turn + 1}/{rounds}  {name:<23} {table.rate(run):7.1f} images/s")
     return results
 
 

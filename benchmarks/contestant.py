@@ -15,6 +15,10 @@ def measure(kind: str, images: Path, **options: Any) -> dict[str, Any]:
         from benchmarks import peer
 
         return peer.training(images, **options)
+    if kind == "stable-pretraining":
+        from benchmarks import stable
+
+        return stable.training(images, **options)
     if kind == "views":
         from benchmarks import viewmaking
 

@@ -110,6 +110,46 @@ def reached(kept: Record) -> str:
 RUN, STEPS, LOSSES, EMBED = (
     f"python -m benchmarks.{name}" for name in ("simclr", "steps", "losses", "embedding")
 )
+
+
+def _steps(path: str, method: str) -> list[Row]:
+    """A step of a method beside both peers, in both precisions."""
+    return [
+        Row(
+            path if (peer, precision) == ("lightly", "fp32") else "the same",
+            f"{peer}, {precision}",
+            "steps",
+            STEPS,
+            step(method, f"{peer} {precision}"),
+            least,
+            bound=network(method),
+        )
+        for peer in ("lightly", "stable-pretraining")
+        for precision, least in (("fp32", 2.5), ("bf16", 1.5))
+    ]
+
+
+def _views(path: str, side: int, least: float, tried: str) -> list[Row]:
+    """Views of a side beside each peer's."""
+    peers = {
+        "lightly": "lightly's transform",
+        "kornia": "kornia, on whole batches",
+        "torchvision": "torchvision's v2, on whole batches with one draw for all their images",
+    }
+    return [
+        Row(
+            path if name == "lightly" else "the same",
+            said,
+            "simclr",
+            RUN,
+            figure(f"views at {side} px, {name}"),
+            least,
+            bound=stages(str(side), tried),
+        )
+        for name, said in peers.items()
+    ]
+
+
 ROWS = (
     Row(
         "SimCLR step, ResNet-18, 32 px, batch 128",
@@ -130,46 +170,36 @@ ROWS = (
         bound=alone("lightly bf16"),
     ),
     Row(
-        "DINO step, ViT-tiny, 2 + 6 crops",
-        "lightly, fp32",
-        "steps",
-        STEPS,
-        step("dino", "lightly fp32"),
-        2.5,
-        bound=network("dino"),
+        "the same",
+        "stable-pretraining, fp32, its trainer's default",
+        "simclr",
+        RUN,
+        figure("vs stable-pretraining default"),
+        2,
+        bound=alone("stable-pretraining fp32"),
     ),
     Row(
-        "the same", "lightly, bf16", "steps", STEPS, step("dino", "lightly bf16"), 1.5, bound=network("dino")
+        "the same",
+        "stable-pretraining, bf16",
+        "simclr",
+        RUN,
+        figure("vs stable-pretraining bf16"),
+        1.2,
+        bound=alone("stable-pretraining bf16"),
     ),
-    Row(
-        "MAE step, ViT-tiny, 32 px",
-        "lightly, fp32",
-        "steps",
-        STEPS,
-        step("mae", "lightly fp32"),
-        2.5,
-        bound=network("mae"),
-    ),
-    Row("the same", "lightly, bf16", "steps", STEPS, step("mae", "lightly bf16"), 1.5, bound=network("mae")),
-    Row(
+    *_steps("DINO step, ViT-tiny, 2 + 6 crops", "dino"),
+    *_steps("MAE step, ViT-tiny, 32 px", "mae"),
+    *_views(
         "two views, 32 px, one core",
-        "lightly's transform",
-        "simclr",
-        RUN,
-        figure("views at 32 px"),
+        32,
         15,
-        bound=stages("32", "one by one, as large views are made, it is slower, see architecture.md"),
+        "one by one, as large views are made, it is slower, see architecture.md",
     ),
-    Row(
+    *_views(
         "two views, 224 px, one core",
-        "lightly's transform",
-        "simclr",
-        RUN,
-        figure("views at 224 px"),
+        224,
         5,
-        bound=stages(
-            "224", "bytes are resized as bytes and of a blur only the band is multiplied, see architecture.md"
-        ),
+        "bytes are resized as bytes and of a blur only the band is multiplied, see architecture.md",
     ),
     Row("NT-Xent, 8,192 x 128: time", "lightly", "losses", LOSSES, loss("NT-Xent, 8,192 x 128", "quick"), 3),
     Row(

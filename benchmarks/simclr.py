@@ -1,4 +1,4 @@
-"""``python -m benchmarks.simclr``: anyview's SimCLR beside lightly's, views, and how long a person waits for imports.
+"""``python -m benchmarks.simclr``: anyview's SimCLR beside its peers', views, and how long a person waits for imports.
 
 All read the same images from memory: CIFAR-10 from ``$ANYVIEW_DATA``, else noise of its shape.
 Figures are kept in ``results/simclr.json`` unless only a part is measured.
@@ -18,12 +18,14 @@ from benchmarks.contest import WARMUP, contest, prepare, take_turns, turns
 
 RESULT = Path(__file__).parent / "results" / "simclr.json"
 PARTS = ("training", "views", "startup")
-#: contestants in the order of their turns; lightly's ``workers`` are settled by the first round
+#: in the order of their turns
 CONTESTANTS: dict[str, dict[str, Any]] = {
     "anyview": {"kind": "anyview", "precision": "auto"},
     "lightly fp32": {"kind": "lightly", "precision": "fp32"},
     "network": {"kind": "network", "precision": "auto"},
     "lightly bf16": {"kind": "lightly", "precision": "bf16"},
+    "stable-pretraining fp32": {"kind": "stable-pretraining", "precision": "fp32"},
+    "stable-pretraining bf16": {"kind": "stable-pretraining", "precision": "bf16"},
     "anyview fp32": {"kind": "anyview", "precision": "fp32"},
 }
 
@@ -58,7 +60,7 @@ def main() -> int:
                 console.print(
                     "note      no bf16 instructions: targets of speed were set for processors with them"
                 )
-            names = [name for name in CONTESTANTS if able or name != "lightly bf16"]
+            names = [name for name in CONTESTANTS if able or not name.endswith("bf16")]
             entered = {name: CONTESTANTS[name] for name in names}
             raw["training"] = take_turns(console, entered, images, options.steps, options.rounds)
     found = table.conclude(raw)

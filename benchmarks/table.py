@@ -7,15 +7,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+VIEWS = ("lightly", "kornia", "torchvision")  #: who else makes views
 TARGETS = {  # name -> (figure to reach, whether more is better)
     "vs lightly default": (2.5, True),
     "vs lightly bf16": (1.2, True),
+    "vs stable-pretraining default": (2.0, True),
+    "vs stable-pretraining bf16": (1.2, True),
     "outside the network": (0.10, False),
-    "views at 32 px": (15.0, True),
-    "views at 224 px": (5.0, True),
+    **{f"views at 32 px, {peer}": (15.0, True) for peer in VIEWS},
+    **{f"views at 224 px, {peer}": (5.0, True) for peer in VIEWS},
     "import anyview": (0.3, False),
     "anyview --help": (0.3, False),
 }
+PEERS = tuple(f"{name} {what}" for name in ("lightly", "stable-pretraining") for what in ("fp32", "bf16"))
 NETWORK = ("forward", "backward", "optimiser")
 #: parts of a step in the order in which they come
 PARTS = (
@@ -57,8 +61,9 @@ def conclude(raw: dict[str, Any]) -> dict[str, Any]:
     speeds = {name: [rate(run) for run in runs] for name, runs in raw.get("training", {}).items()}
     out: dict[str, Any] = {"images_per_s": {name: summary(values) for name, values in speeds.items()}}
     figures: dict[str, dict[str, float]] = {}
-    for title, peer in (("vs lightly default", "lightly fp32"), ("vs lightly bf16", "lightly bf16")):
+    for peer in PEERS:
         if peer in speeds:
+            title = f"vs {peer.replace('fp32', 'default')}"
             # round by round, so that a machine that slows down slows both
             figures[title] = summary([a / b for a, b in zip(speeds["anyview"], speeds[peer])])
     if "anyview" in speeds:
@@ -68,8 +73,10 @@ def conclude(raw: dict[str, Any]) -> dict[str, Any]:
         out["by_subtraction"] = summary([1 - a / b for a, b in zip(speeds["anyview"], speeds["network"])])
     if "views" in raw:
         for side in ("32", "224"):
-            pairs = zip(raw["views"][side]["anyview"], raw["views"][side]["lightly"])
-            figures[f"views at {side} px"] = summary([a / b for a, b in pairs])
+            rates = raw["views"][side]
+            for peer in VIEWS:
+                pairs = zip(rates["anyview"], rates[peer])
+                figures[f"views at {side} px, {peer}"] = summary([a / b for a, b in pairs])
     for title, name in (("import anyview", "import"), ("anyview --help", "help")):
         if "startup" in raw:
             figures[title] = summary(raw["startup"][name])
@@ -81,12 +88,11 @@ def conclude(raw: dict[str, Any]) -> dict[str, Any]:
 def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
     """The tables: speeds, parts of a step, views, targets."""
     if found["images_per_s"]:
-        peers = [name for name in found["images_per_s"] if "lightly" in name]
-        over = [peer.replace("lightly", "to") for peer in peers]
-        console.print("\nSimCLR, ResNet-18 at 32 px, batch 128; ratios to lightly's fp32 and bf16")
-        table = _table("", "images/s", "min to max", *over, "")
-        for name, s in found["images_per_s"].items():
-            ratios = [f"{s['median'] / found['images_per_s'][peer]['median']:.2f}" for peer in peers]
+        speeds = found["images_per_s"]
+        console.print("\nSimCLR, ResNet-18 at 32 px, batch 128; times each peer's speed")
+        table = _table("", "images/s", "min to max", *(peer for peer in PEERS if peer in speeds), "")
+        for name, s in speeds.items():
+            ratios = [f"{s['median'] / speeds[peer]['median']:.2f}" for peer in PEERS if peer in speeds]
             remark = _remark(name, raw["training"][name])
             table.add_row(name, f"{s['median']:.1f}", f"{s['min']:.1f} to {s['max']:.1f}", *ratios, remark)
         console.print(table)
@@ -101,12 +107,11 @@ def show(console: Console, raw: dict[str, Any], found: dict[str, Any]) -> None:
             )
         console.print("", table, sep="\n")
     if "views" in raw:
-        table = _table("two views of an image, one core", "anyview images/s", "lightly images/s", "ratio")
-        for side, row in raw["views"].items():
-            if isinstance(row, dict):
-                a, b = statistics.median(row["anyview"]), statistics.median(row["lightly"])
-                ratio = found["figures"][f"views at {side} px"]["median"]
-                table.add_row(f"{side} px", f"{a:,.0f}", f"{b:,.0f}", f"{ratio:.1f}")
+        sides = ("32", "224")
+        table = _table("two views of an image, one core, images/s", *(f"{side} px" for side in sides))
+        for name in ("anyview", *VIEWS):
+            rates = [statistics.median(raw["views"][side][name]) for side in sides]
+            table.add_row(name, *(f"{rate:,.0f}" for rate in rates))
         console.print("", table, sep="\n")
     table = _table("asked for", "measured", "min to max", "target", "")
     for name, figure in found["figures"].items():
@@ -140,7 +145,7 @@ def _remark(name: str, runs: Sequence[dict[str, Any]]) -> str:
     """What one must know of a row to read it."""
     if name == "network":
         return f"{runs[0]['precision']}, without a loop"
-    if "lightly" in name:
+    if name in PEERS:
         return f"{runs[0]['workers']} workers" + (" (default)" if runs[0]["precision"] == "fp32" else "")
     return f"{runs[0]['precision']}, all on" + (" (default)" if name == "anyview" else "")
 
