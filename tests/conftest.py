@@ -7,11 +7,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small nets gain nothing from a 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 
@@ -33,6 +34,22 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``once(name, make)``: a folder that ``make`` has filled, once for all workers of a test run."""
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        base = tmp_path_factory.getbasetemp()
+        made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+        with FileLock(f"{made}.lock"):
+            if not made.exists():
+                made.mkdir()
+                make(made)
+        return made
+
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Two processes give the loss and the gradients of one, for every objective and method, plain and cached."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,20 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from processes import cases
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory) -> dict[int, dict]:
-    """Every case in two processes that gather through gloo, and in one; once for all workers of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "processes"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            compute_all(folder)
+def computed(once) -> dict[int, dict]:
+    """Every case in two processes that gather through gloo, and in one."""
+    folder = once("processes", compute_all)
     of_rank = [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
     return {2: of_rank[0][0], 1: of_rank[0][1] | of_rank[1][1]}
 
@@ -30,7 +24,6 @@ def compute_all(folder: Path) -> None:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    folder.mkdir()
     script = [sys.executable, str(Path(__file__).with_name("processes.py")), str(folder)]
     running = [subprocess.Popen([*script, str(rank), "2", str(port)]) for rank in (0, 1)]
     assert all(p.wait(200) == 0 for p in running)

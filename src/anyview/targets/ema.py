@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anyview.data.batch import Ragged, payload_map
+from anyview.encoders.base import own
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -62,7 +63,7 @@ class EMATeacher(nn.Module):
         """
         mine = [*self.module.parameters(), *self.module.buffers()]
         theirs = [*student.parameters(), *student.buffers()]
-        pairs = [(t, s.detach().to(t)) for t, s in zip(mine, theirs, strict=True)]
+        pairs = [(own(t), own(s.detach()).to(own(t))) for t, s in zip(mine, theirs, strict=True)]
         averaged = [(t, s) for t, s in pairs if t.is_floating_point()]
         if averaged:
             torch._foreach_lerp_([t for t, _ in averaged], [s for _, s in averaged], 1 - momentum)

@@ -52,10 +52,12 @@ class Checkpoints(pl.Callback):
     def save(self, trainer: pl.Trainer) -> None:
         if trainer.global_step == self._saved_step:
             return
-        method: Any = trainer.lightning_module.method
-        if bad := first_bad(method.named_parameters()):
+        module: Any = trainer.lightning_module
+        bad = first_bad(module.method.named_parameters())
+        if module.in_any_process(bad is not None):
+            name = bad or "of another process"
             raise RunError(
-                f"weight {bad} is not finite after step {trainer.global_step:,}, so it is not saved"
+                f"weight {name} is not finite after step {trainer.global_step:,}, so it is not saved"
             )
         temporary = beside(self.folder / LAST)
         try:
@@ -135,7 +137,10 @@ class Relabel(pl.Callback):
         """
         device = next(method.parameters()).device
         share = -(-len(self.source) // processes)
-        part = self.source.take(torch.arange(len(self.source))[rank * share : (rank + 1) * share])
+        places = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(self.source) - 1)
+        part = self.source.take(
+            places
+        )  # as many for each: where weights are shared out, all compute together
         out = torch.zeros(share, network.dim, device=device)
         was_training = method.training
         method.eval()

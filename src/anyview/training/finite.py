@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from anyview.data.batch import Batch, Payload
+from anyview.encoders.base import own
 from anyview.methods.base import Method
 
 SHOWN = 5  #: samples that a message lists
 
 
 def first_bad(named: Iterable[tuple[str, Tensor | None]]) -> str | None:
-    """Name of the first tensor that holds NaN or infinity; None when all are finite."""
-    return next((name for name, x in named if x is not None and not torch.isfinite(x).all()), None)
+    """Name of the first tensor of which this process holds NaN or infinity; None when all are finite."""
+    return next((name for name, x in named if x is not None and not torch.isfinite(own(x)).all()), None)
 
 
 def bad_samples(method: Method, batch: Batch, inputs: Callable[[Payload], Payload]) -> Tensor:

@@ -55,6 +55,14 @@ def gather(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def norm_over_processes(norm: Tensor) -> Tensor:
+    """Norms of tensors that processes share out, from the norms of each process's parts."""
+    squares = norm.square()
+    dist.all_reduce(squares)
+    return squares.sqrt()
+
+
+@torch.no_grad()
 def pool(module: nn.Module) -> None:
     """Adds up over all processes what the parts of a module counted in this step: the buffers that they name in
     ``pooled`` (running means of targets, whose update then is the same everywhere)."""

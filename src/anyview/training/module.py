@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from anyview.data.batch import Batch, Payload
+from anyview.encoders.base import own
 from anyview.errors import RunError
 from anyview.methods.base import Method
 from anyview.training.finite import cause
@@ -18,6 +19,7 @@ from anyview.training.gather import pool, world_size
 from anyview.training.optim import build_optimizer, lr_factor
 from anyview.training.options import OptimizerOptions
 from anyview.training.schedule import Budget
+from anyview.training.sharding import Sharded, average, gradient_norm, shard
 from anyview.training.step import cached_step, plain_step, seed_step
 
 SKIPS = 50  #: so many bad steps one after the other are no accident
@@ -69,6 +71,16 @@ class Pretraining(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimizer(self.method, self.options, self.batch_size)
 
+    @property
+    def sharded(self) -> bool:
+        """Whether processes share weights out among them."""
+        return isinstance(self.trainer.strategy, Sharded)
+
+    def configure_model(self) -> None:
+        if self.sharded:
+            assert self.device_mesh is not None  # which the strategy has set
+            shard(self.method, self.device_mesh["data_parallel"])
+
     def on_train_start(self) -> None:
         self.budget.start()
 
@@ -99,11 +111,13 @@ class Pretraining(pl.LightningModule):
 
         logged = (step + 1) % self.log_steps == 0 or step == 0
         loss = torch.stack(list(terms.values())).sum()
+        if self.sharded:
+            average(self.method)
         moved = [p for p in self.method.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
+        norm = gradient_norm([p.grad for p in moved if p.grad is not None])
         loss_value, norm_value = torch.stack([loss, norm]).tolist()
         self.grad_norm = None
-        if self._any_process(not (math.isfinite(loss_value) and math.isfinite(norm_value))):
+        if self.in_any_process(not (math.isfinite(loss_value) and math.isfinite(norm_value))):
             self._bad_step(step, batch, terms, loss_value, norm_value)
             for buffer, value in zip(self.method.buffers(), before):
                 buffer.copy_(value)
@@ -112,7 +126,8 @@ class Pretraining(pl.LightningModule):
             return
         self._in_a_row, self.grad_norm = 0, norm_value
         if self.options.clip:
-            torch.nn.utils.clip_grads_with_norm_(moved, self.options.clip, norm)
+            scale = (self.options.clip / (norm + 1e-6)).clamp(max=1.0)
+            torch._foreach_mul_([own(p.grad) for p in moved if p.grad is not None], scale)
         if logged:
             self.row = self._row(progress, factor, loss_value, norm_value, terms)
         optimizer.step()
@@ -141,14 +156,17 @@ class Pretraining(pl.LightningModule):
             row |= {f"loss_{name}": float(value) for name, value in terms.items()}
         return row
 
-    def _any_process(self, bad: bool) -> bool:
+    def in_any_process(self, bad: bool) -> bool:
         """What one process has found, all do: their weights must stay the same."""
         return self.trainer.strategy.reduce_boolean_decision(bad, all=False) if world_size() > 1 else bad
 
     def _bad_step(self, step: int, batch: Batch, terms: dict[str, Tensor], loss: float, norm: float) -> None:
         """Says what went bad. Returns only when the step is to be skipped and the next one has a chance."""
         what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
-        because, good = cause(self.method, batch, terms, self.inputs, self.where)
+        # weights that are shared out cannot be asked by one process
+        because, good = (
+            ("", True) if self.sharded else cause(self.method, batch, terms, self.inputs, self.where)
+        )
         self._in_a_row += 1
         if self.skip_bad and good and self._in_a_row < SKIPS:
             self.skipped += 1
@@ -171,7 +189,7 @@ class Pretraining(pl.LightningModule):
         worst, name = 0.0, "none"
         for n, p in self.method.named_parameters():
             if p.grad is not None:
-                size = float(p.grad.norm())
+                size = float(own(p.grad).norm())
                 size = math.inf if math.isnan(size) else size
                 if size > worst:
                     worst, name = size, n.rpartition(".")[0] or n

@@ -7,6 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from anyview.encoders.base import own
+from anyview.training.gather import norm_over_processes
 from anyview.training.options import OptimizerOptions
 
 LR = {"adamw": 2e-3, "sgd": 0.06, "lars": 0.3}
@@ -30,12 +32,17 @@ def peak_lr(options: OptimizerOptions, batch_size: int) -> float:
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
-    """Weights that decay, and those that do not: norms, biases, and every other vector or scalar."""
+    """Weights that decay, and those that do not: norms, biases, and every other vector or scalar. Where processes share
+    some out, these stand in groups of their own, since an optimiser's kernels take either kind."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "adapt": True},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "adapt": False},
-    ]
+    kinds = sorted({hasattr(p, "to_local") for p in trained})
+    groups: list[dict] = []
+    for matrices in (True, False):
+        for shared in kinds or [False]:
+            params = [p for p in trained if (p.ndim > 1) == matrices and hasattr(p, "to_local") == shared]
+            decay = weight_decay if matrices else 0.0
+            groups.append({"params": params, "weight_decay": decay, "adapt": matrices})
+    return groups
 
 
 def by_share(groups: list[dict], share: Callable[[Tensor], float]) -> list[dict]:
@@ -64,10 +71,11 @@ def build_optimizer(
     groups = groups if share is None else by_share(groups, share)
     lr = peak_lr(options, batch_size)
     optimizer: torch.optim.Optimizer
+    shared = any(hasattr(p, "to_local") for p in module.parameters())  # torch has no fused SGD for these
     if options.name == "adamw":
         optimizer = torch.optim.AdamW(groups, lr=lr, fused=True)
     elif options.name == "sgd":
-        optimizer = torch.optim.SGD(groups, lr=lr, momentum=options.momentum, nesterov=True, fused=True)
+        optimizer = torch.optim.SGD(groups, lr=lr, momentum=options.momentum, nesterov=True, fused=not shared)
     else:
         optimizer = LARS(groups, lr=lr, momentum=options.momentum)
     for group in optimizer.param_groups:
@@ -118,19 +126,22 @@ class LARS(torch.optim.Optimizer):
             params = [p for p in group["params"] if p.grad is not None]
             if not params:
                 continue
-            updates = [p.grad for p in params]
+            buffers = [own(self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))) for p in params]
+            shared = hasattr(params[0], "to_local")
+            updates, params = [own(p.grad) for p in params], [own(p) for p in params]
             if group["weight_decay"]:
                 updates = list(torch._foreach_add(updates, params, alpha=group["weight_decay"]))
             if group["adapt"]:
                 weights = torch.stack(torch._foreach_norm(params))
                 gradients = torch.stack(torch._foreach_norm(updates))
+                if shared:
+                    weights, gradients = norm_over_processes(torch.stack([weights, gradients]))
                 ratio = torch.where(
                     (weights > 0) & (gradients > 0),
                     group["trust"] * weights / gradients,
                     torch.ones_like(weights),
                 )
                 updates = list(torch._foreach_mul(updates, list(ratio.unbind())))
-            buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params]
             torch._foreach_mul_(buffers, group["momentum"])
             torch._foreach_add_(buffers, updates)
             torch._foreach_add_(params, buffers, alpha=-group["lr"])

@@ -54,6 +54,8 @@ class TrainingOptions:
         batch_size: samples a step over all processes; None scales with the data up to 256.
         device: cpu, cuda or mps; auto takes the quickest there is.
         devices: processes on this machine, one a device.
+        shard: share the weights, gradients and optimiser state of repeated blocks out among the processes (FSDP), for
+            networks too large to be held whole; one process alone has nothing to share.
         precision: auto is bf16 where the processor has the instructions for it, else fp32.
         cache_chunk: run networks on this many samples at a time and the loss on all (gradient cache), which
             gives large batches in little memory; 0 is off.
@@ -74,6 +76,7 @@ class TrainingOptions:
     batch_size: int | None = None
     device: str = "auto"
     devices: int = 1
+    shard: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     cache_chunk: int = 0
     workers: int | None = None

@@ -1,5 +1,6 @@
 """A run from plan to encoder: the folder, the trainer, what is kept, and resuming."""
 
+import copy
 import logging
 import os
 import shutil
@@ -28,6 +29,7 @@ from anyview.training.plan import Plan
 from anyview.training.precision import channels_last
 from anyview.training.profile import FILE, Profile
 from anyview.training.progress import Progress
+from anyview.training.sharding import Gathered, Sharded
 from anyview.training.signals import Signals
 
 
@@ -112,7 +114,9 @@ def _train(
     if rank == 0:
         (run / "checkpoints").mkdir(exist_ok=True)
 
-    training, method = plan.training, plan.method
+    training = plan.training
+    sharded = training.shard and processes > 1
+    method = copy.deepcopy(plan.method) if sharded else plan.method  # blocks that are shared out stay so
     if plan.device.type == "cpu":
         keep_freed_memory()
     channels_last(method.to(plan.device)).train()  # one who looked at its encoder may have left it in eval
@@ -145,7 +149,8 @@ def _train(
     ending = Ending(checkpoints, metrics, signals)
     shown = Progress(console, metrics, plan.modality.unit)
     timed = [Profile(run / FILE, method, loader, metrics, checkpoints)] if training.profile else []
-    trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, shown, *timed])
+    gathered = [Gathered(plan.method)] if sharded else []
+    trainer = _trainer(plan, run, [relabel, metrics, *beside, checkpoints, ending, *gathered, shown, *timed])
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     finally:
@@ -153,8 +158,8 @@ def _train(
     if signals.asked is not None:
         raise Interrupted(run, trainer.global_step)
 
-    method.cpu().eval()
-    model = Model(method.encoder, plan.modality, plan.spec, run)
+    plan.method.cpu().eval()
+    model = Model(plan.method.encoder, plan.modality, plan.spec, run)
     if trainer.is_global_zero:
         write_samples(run, plan)
         write_embedding(run, model, plan.source)
@@ -228,11 +233,14 @@ def _trainer(plan: Plan, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     _, processes = launched(plan.training.devices)
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", plan.training.devices))
     many = processes > 1
+    strategy: Any = "ddp_find_unused_parameters_true" if many else "auto"
+    if many and plan.training.shard:
+        strategy = Sharded(processes)
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(plan.device.type, plan.device.type),
         devices=devices,
         num_nodes=processes // devices,
-        strategy="ddp_find_unused_parameters_true" if many else "auto",
+        strategy=strategy,
         sync_batchnorm=many and plan.device.type == "cuda",
         precision="bf16-mixed" if plan.training.precision == "bf16" else "32-true",
         max_epochs=-1,

@@ -1,0 +1,67 @@
+"""What two processes train together, with weights whole in each and shared out; run by the tests of sharding."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from sklearn.datasets import load_digits
+
+from anyview.training.plan import make_plan
+from anyview.training.run import train
+
+#: name -> method, encoder, options
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "teacher, AdamW, clipped": ("dino", "vit-nano", {"out_dim": 64, "optimizer.clip": 0.5, "cache_chunk": 8}),
+    "convolutions, LARS": ("byol", "resnet18", {"optimizer.name": "lars", "warmup": 0.0}),
+    "labels for all samples, SGD": ("deepcluster-v2", "vit-nano", {"optimizer.name": "sgd", "clusters": 5}),
+}
+ONCE = ("convolutions, LARS",)  #: a single step: batch norms magnify the rounding of its norms after it
+
+
+class Held(pl.Callback):
+    """Counts what this process holds of the encoder's weights."""
+
+    share = 1.0
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        held = [getattr(p, "to_local", lambda p=p: p)().numel() for p in module.method.encoder.parameters()]
+        self.share = sum(held) / sum(p.numel() for p in module.method.encoder.parameters())
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    pixels = (load_digits().images[:96] * 15).astype(np.uint8)
+    rank, shares = int(os.environ["RANK"]), {}
+
+    def run(name: str, shard: bool, resume: bool = False) -> None:
+        method, encoder, options = CASES[name]
+        length = {"batch_size": 96, "epochs": 1} if name in ONCE else {"batch_size": 32, "epochs": 2}
+        common = {**length, "precision": "fp32", "checkpoint_steps": 4}
+        given = options | common | {"shard": shard, "device": "cpu", "health": False}
+        plan = make_plan(method, pixels, encoder=encoder, options=given, seed=3)
+        place, held = folder / f"{name}, {'shared' if shard else 'whole'}", Held()
+        if rank == 0 and not resume:
+            place.mkdir()
+        if resume and rank == 0:  # as after a power cut: the step that was saved before the last
+            shutil.copytree(place, folder / "resumed")
+            (folder / "resumed/checkpoints/previous.ckpt").rename(folder / "resumed/checkpoints/last.ckpt")
+        if dist.is_initialized():
+            dist.barrier()
+        train(plan, folder / "resumed" if resume else place, resume=resume, beside=[held])
+        shares[place.name] = held.share
+
+    for name in CASES:
+        run(name, False)
+        run(name, True)
+    run("teacher, AdamW, clipped", True, resume=True)
+    torch.save(shares, folder / f"{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
