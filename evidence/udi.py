@@ -67,7 +67,7 @@ def matched(udi: Any, one: Any, other: Any) -> Tensor:
 
 def one(budget: int, seed: int) -> Figures:
     data = cifar10(size=32, train=2000, test=1000)
-    options: dict[str, Any] = {"batch_size": 64, "out_dim": 1024, **VIEWS, **SMALL_VIT}
+    options: dict[str, Any] = {"batch_size": 32, "out_dim": 1024, **VIEWS, **SMALL_VIT}
     rows: Figures = {}
     for name, weight in (("udi", 1.0), ("udi, no loss on patches", 0.0)):
         method, model = pretrained("udi", data, seed, budget, **options, patch_weight=weight)

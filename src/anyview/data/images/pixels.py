@@ -4,8 +4,9 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,29 +68,29 @@ class Canvas:
         Raises:
             UnreadableError: with the reason.
         """
-        image = opened = open_image(item)
-        try:
+        with opened(item) as image:
             if image is not item:
                 # A JPEG decodes at a fraction of its size; twice the canvas leaves the resizing its quality.
                 enough = math.ceil(2 * self.width / self.share), math.ceil(2 * self.height / self.share)
                 image.draft("L" if self.channels == 1 else "RGB", enough)
-            if image.getexif().get(_ORIENTATION, 1) != 1:
-                image = ImageOps.exif_transpose(image)
-            image = convert(image, self.channels)
-            if image.size != (self.width, self.height) or self.border:
+            upright = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+            seen = convert(upright, self.channels)
+            if seen.size != (self.width, self.height) or self.border:
                 size, method = (self.width, self.height), Image.Resampling.BICUBIC
-                image = ImageOps.fit(image, size, method, bleed=self.border)
-            pixels = np.array(image)
-        except Exception as error:  # decoders of broken files raise all kinds
-            raise UnreadableError(_reason(error)) from error
-        finally:
-            if opened is not item:
-                opened.close()
+                seen = ImageOps.fit(seen, size, method, bleed=self.border)
+            pixels = np.array(seen)
         return torch.from_numpy(pixels).reshape(self.height, self.width, -1).permute(2, 0, 1).contiguous()
 
 
-def open_image(item: Any) -> Image.Image:
-    """A Pillow image of a path, encoded bytes, a Pillow image, an array or a tensor; not decoded yet."""
+@contextmanager
+def opened(item: Any) -> Iterator[Image.Image]:
+    """A Pillow image of a path, encoded bytes, a Pillow image, an array or a tensor, not decoded yet; what was opened
+    for it is closed again, whatever happens.
+
+    Raises:
+        UnreadableError: with the reason, also for whatever a decoder raises inside.
+    """
+    image = None
     try:
         if isinstance(item, Image.Image):
             image = item
@@ -101,13 +102,16 @@ def open_image(item: Any) -> Image.Image:
             image = Image.open(item, formats=FORMATS)
         else:
             raise UnreadableError(f"is a {type(item).__name__}, not an image")
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadableError(f"claims {image.width:,} x {image.height:,} pixels, more than can be right")
+        yield image
     except UnreadableError:
         raise
-    except Exception as error:
+    except Exception as error:  # decoders of broken files raise all kinds
         raise UnreadableError(_reason(error)) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadableError(f"claims {image.width:,} x {image.height:,} pixels, more than can be right")
-    return image
+    finally:
+        if image is not None and image is not item:
+            image.close()
 
 
 def read_classes(item: Any, like: Any, canvas: Canvas) -> UInt8[Tensor, "height width"]:
@@ -116,35 +120,28 @@ def read_classes(item: Any, like: Any, canvas: Canvas) -> UInt8[Tensor, "height 
     Raises:
         UnreadableError: when it is none, or is not of the shape of its image.
     """
-    image, header = open_image(item), read_header(like)
-    if image.mode not in ("L", "P", "1"):
-        raise UnreadableError(f"is no map of classes: its pixels are {image.mode}, not numbers up to 255")
-    if abs(image.width * header.height - image.height * header.width) > max(image.size):
-        size = f"{image.height} x {image.width}"
-        raise UnreadableError(
-            f"is {size} and its image {header.height} x {header.width}: not of the same shape"
-        )
-    try:
+    header = read_header(like)
+    with opened(item) as image:
+        if image.mode not in ("L", "P", "1"):
+            raise UnreadableError(f"is no map of classes: its pixels are {image.mode}, not numbers up to 255")
+        if abs(image.width * header.height - image.height * header.width) > max(image.size):
+            size = f"{image.height} x {image.width}"
+            raise UnreadableError(
+                f"is {size} and its image {header.height} x {header.width}: not of the same shape"
+            )
         numbers = Image.fromarray(np.array(image).astype(np.uint8))
         side, method = (canvas.width, canvas.height), Image.Resampling.NEAREST
         numbers = ImageOps.fit(numbers, side, method, bleed=canvas.border)
-    except Exception as error:  # decoders of broken files raise all kinds
-        raise UnreadableError(_reason(error)) from error
-    return torch.from_numpy(np.array(numbers))
+        return torch.from_numpy(np.array(numbers))
 
 
 def read_header(item: Any) -> Header:
     """Size and kind of an image, without decoding it."""
-    image = open_image(item)
-    gray = image.mode in _GRAY or image.mode.startswith("I;16")
-    try:
+    with opened(item) as image:
+        gray = image.mode in _GRAY or image.mode.startswith("I;16")
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
-    except Exception as error:
-        raise UnreadableError(_reason(error)) from error
-    width, height = image.size[::-1] if turned else image.size
-    if not isinstance(item, Image.Image):
-        image.close()
-    return Header(height, width, gray)
+        width, height = image.size[::-1] if turned else image.size
+        return Header(height, width, gray)
 
 
 def convert(image: Image.Image, channels: int) -> Image.Image:
