@@ -144,7 +144,7 @@ def _views(path: str, side: int, least: float, tried: str) -> list[Row]:
             RUN,
             figure(f"views at {side} px, {name}"),
             least,
-            bound=stages(str(side), tried),
+            bound=stages(str(side), tried) if name == "lightly" else "as above",
         )
         for name, said in peers.items()
     ]

@@ -60,13 +60,14 @@ def average(method: nn.Module) -> None:
     whole = [p for p in method.parameters() if p.requires_grad and not isinstance(p, DTensor)]
     if not whole:
         return
-    used = torch.tensor([p.grad is not None for p in whole], dtype=torch.float32, device=whole[0].device)
-    dist.all_reduce(used)
-    for p, count in zip(whole, used.tolist()):
-        if count:
-            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-            dist.all_reduce(p.grad)
-            p.grad /= dist.get_world_size()
+    used = torch.tensor([float(p.grad is not None) for p in whole], device=whole[0].device)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in whole]
+    together = torch.cat([used, *(g.flatten() for g in gradients)])  # one message
+    dist.all_reduce(together)
+    together /= dist.get_world_size()
+    used, *means = together.split([len(whole), *(p.numel() for p in whole)])
+    for p, share, mean in zip(whole, used.tolist(), means):
+        p.grad = mean.view_as(p) if share else None
 
 
 def gradient_norm(gradients: Iterable[Tensor]) -> Tensor:
