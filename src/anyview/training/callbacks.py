@@ -137,15 +137,14 @@ class Relabel(pl.Callback):
         """
         device = next(method.parameters()).device
         share = -(-len(self.source) // processes)
+        # as many for each, the last one again: where weights are shared out, all compute together
         places = torch.arange(rank * share, (rank + 1) * share).clamp(max=len(self.source) - 1)
-        part = self.source.take(
-            places
-        )  # as many for each: where weights are shared out, all compute together
+        part = self.source.take(places)
         out = torch.zeros(share, network.dim, device=device)
         was_training = method.training
         method.eval()
         network.to(device).eval()
-        for batch in batches(part, 256) if len(part) else ():
+        for batch in batches(part, 256):
             out[batch.index.to(device)] = network(self.inputs(batch.to(device).x)).float()
         method.train(was_training)
         return gather(out[None])[0, : len(self.source)].cpu()

@@ -163,10 +163,9 @@ class Pretraining(pl.LightningModule):
     def _bad_step(self, step: int, batch: Batch, terms: dict[str, Tensor], loss: float, norm: float) -> None:
         """Says what went bad. Returns only when the step is to be skipped and the next one has a chance."""
         what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
-        # weights that are shared out cannot be asked by one process
-        because, good = (
-            ("", True) if self.sharded else cause(self.method, batch, terms, self.inputs, self.where)
-        )
+        because, good = "", True
+        if not self.sharded:  # weights that are shared out cannot be asked by one process
+            because, good = cause(self.method, batch, terms, self.inputs, self.where)
         self._in_a_row += 1
         if self.skip_bad and good and self._in_a_row < SKIPS:
             self.skipped += 1
