@@ -19,8 +19,8 @@ INTRO = (
     "1 is how many times as quick; of memory it is the share. The kept files name machine, versions and "
     "commit. Ratios that need instructions for bf16 say whether the machine had them. What was asked for "
     "and not reached is listed as well, with what bounds it where that is known. `make bench` measures "
-    "all of it, in some 20 minutes. solo-learn takes no part: its release on PyPI asks for torch 1.9.1, which "
-    "no Python of today has."
+    "all of it, in some 20 minutes. solo-learn takes no part: its release on PyPI asks for torch 1.9.1, of "
+    "which there is no build for a Python that anyview runs on."
 )
 HEADS = ("path", "beside", "measured", "asked for", "reached", "when, and how to measure it again")
 GROWTH = (

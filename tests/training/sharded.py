@@ -12,8 +12,10 @@ import torch
 import torch.distributed as dist
 from sklearn.datasets import load_digits
 
+from anyview.encoders.base import own
 from anyview.training.plan import make_plan
 from anyview.training.run import train
+from anyview.training.sharding import average
 
 #: name -> method, encoder, options
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -30,8 +32,8 @@ class Held(pl.Callback):
     share = 1.0
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        held = [getattr(p, "to_local", lambda p=p: p)().numel() for p in module.method.encoder.parameters()]
-        self.share = sum(held) / sum(p.numel() for p in module.method.encoder.parameters())
+        weights = list(module.method.encoder.parameters())
+        self.share = sum(own(p).numel() for p in weights) / sum(p.numel() for p in weights)
 
 
 def main(folder: Path) -> None:
@@ -60,7 +62,16 @@ def main(folder: Path) -> None:
         run(name, False)
         run(name, True)
     run("teacher, AdamW, clipped", True, resume=True)
-    torch.save(shares, folder / f"{rank}.pt")
+    torch.save({"shares": shares, "means": means(rank)}, folder / f"{rank}.pt")
+
+
+def means(rank: int) -> list[torch.Tensor | None]:
+    """Gradients after averaging: of a weight that both processes used, only the second did, neither."""
+    network = torch.nn.ParameterList(torch.nn.Parameter(torch.ones(2, 3)) for _ in range(3))
+    used = network[0].sum() * (rank + 1) + (network[1].sum() if rank else 0.0)
+    used.backward()
+    average(network)
+    return [p.grad for p in network]
 
 
 if __name__ == "__main__":

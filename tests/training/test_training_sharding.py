@@ -58,11 +58,19 @@ class TestSharedOut:
                 torch.testing.assert_close(b["state"][place][name], value, atol=1e-5, rtol=1e-3)
 
     def test_a_process_holds_little_more_than_half(self, trained: Path, case: str) -> None:
-        shares = [torch.load(trained / f"{rank}.pt") for rank in (0, 1)]
+        shares = [torch.load(trained / f"{rank}.pt")["shares"] for rank in (0, 1)]
         held = [share[f"{case}, shared"] for share in shares]
         assert sum(held) < 1.3
         assert max(held) < 0.7
         assert [share[f"{case}, whole"] for share in shares] == [1.0, 1.0]
+
+
+def test_what_is_whole_gets_the_mean_of_its_gradients(trained: Path) -> None:
+    for rank in (0, 1):
+        both, second, neither = torch.load(trained / f"{rank}.pt")["means"]
+        torch.testing.assert_close(both, torch.full((2, 3), 1.5))
+        torch.testing.assert_close(second, torch.full((2, 3), 0.5))
+        assert neither is None
 
 
 def test_a_run_that_is_gone_on_with_ends_where_it_would_have(trained: Path) -> None:

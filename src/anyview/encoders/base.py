@@ -162,6 +162,11 @@ def unused(*parameters: Tensor) -> Tensor:
     return 0.0 * torch.stack([p.sum() for p in parameters]).sum()
 
 
+def shared_out(x: Tensor) -> bool:
+    """Whether each process holds only its part of ``x`` (FSDP)."""
+    return hasattr(x, "to_local")
+
+
 def own(x: Tensor) -> Tensor:
-    """What this process holds of a tensor that processes share out (FSDP), sharing its memory; any other as it is."""
+    """What this process holds of a tensor that is shared out, in the same memory; any other as it is."""
     return x.to_local() if hasattr(x, "to_local") else x

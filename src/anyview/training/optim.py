@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anyview.encoders.base import own
+from anyview.encoders.base import own, shared_out
 from anyview.training.gather import norm_over_processes
 from anyview.training.options import OptimizerOptions
 
@@ -31,18 +31,25 @@ def peak_lr(options: OptimizerOptions, batch_size: int) -> float:
     return lr * (math.sqrt(scale) if options.name == "adamw" else scale)
 
 
+def decays(parameter: Tensor) -> bool:
+    """Whether weights of this kind decay, and adapt under LARS: all but vectors and scalars."""
+    return parameter.ndim > 1
+
+
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
     """Weights that decay, and those that do not: norms, biases, and every other vector or scalar. Where processes share
     some out, these stand in groups of their own, since an optimiser's kernels take either kind."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    kinds = sorted({hasattr(p, "to_local") for p in trained})
-    groups: list[dict] = []
-    for matrices in (True, False):
-        for shared in kinds or [False]:
-            params = [p for p in trained if (p.ndim > 1) == matrices and hasattr(p, "to_local") == shared]
-            decay = weight_decay if matrices else 0.0
-            groups.append({"params": params, "weight_decay": decay, "adapt": matrices})
-    return groups
+    kinds = sorted({shared_out(p) for p in trained}) or [False]
+    return [
+        {
+            "params": [p for p in trained if decays(p) == matrices and shared_out(p) == shared],
+            "weight_decay": weight_decay if matrices else 0.0,
+            "adapt": matrices,
+        }
+        for matrices in (True, False)
+        for shared in kinds
+    ]
 
 
 def by_share(groups: list[dict], share: Callable[[Tensor], float]) -> list[dict]:
@@ -71,7 +78,7 @@ def build_optimizer(
     groups = groups if share is None else by_share(groups, share)
     lr = peak_lr(options, batch_size)
     optimizer: torch.optim.Optimizer
-    shared = any(hasattr(p, "to_local") for p in module.parameters())  # torch has no fused SGD for these
+    shared = any(shared_out(p) for p in module.parameters())  # torch has no fused SGD for these
     if options.name == "adamw":
         optimizer = torch.optim.AdamW(groups, lr=lr, fused=True)
     elif options.name == "sgd":
@@ -127,7 +134,7 @@ class LARS(torch.optim.Optimizer):
             if not params:
                 continue
             buffers = [own(self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))) for p in params]
-            shared = hasattr(params[0], "to_local")
+            shared = shared_out(params[0])
             updates, params = [own(p.grad) for p in params], [own(p) for p in params]
             if group["weight_decay"]:
                 updates = list(torch._foreach_add(updates, params, alpha=group["weight_decay"]))

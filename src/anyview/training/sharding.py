@@ -27,6 +27,7 @@ from torch.distributed.tensor import DTensor
 from anyview.methods.base import Method
 from anyview.training.checkpoint import read
 from anyview.training.gather import norm_over_processes
+from anyview.training.optim import decays
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 #: what is called otherwise than as a module, or keeps its weights in one piece
@@ -92,20 +93,16 @@ class Sharded(ModelParallelStrategy):
         found: dict[str, Any] = dict(get_optimizer_state_dict(self._module, optimizer, options=WHOLE))
         if not found:
             return found
-        groups = self._groups()
-        names = [name for group in groups for name in group]
-        heads = {
-            tuple(g["params"]): {k: v for k, v in g.items() if k != "params"} for g in found["param_groups"]
-        }
-        merged, start = [], 0
-        for group in groups:
-            head = next(head for params, head in heads.items() if not group or set(params) & set(group))
-            merged.append({**head, "params": list(range(start, start + len(group)))})
-            start += len(group)
-        return {
-            "state": {i: found["state"][n] for i, n in enumerate(names) if n in found["state"]},
-            "param_groups": merged,
-        }
+        decaying, others = self._groups()
+        places = {name: i for i, name in enumerate(decaying + others)}
+        merged = [
+            {
+                **next(g for g in found["param_groups"] if g["adapt"] == matrices),
+                "params": [*map(places.get, names)],
+            }
+            for matrices, names in ((True, decaying), (False, others))
+        ]
+        return {"state": {places[n]: values for n, values in found["state"].items()}, "param_groups": merged}
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """Each process reads the file and takes its share."""
@@ -121,14 +118,15 @@ class Sharded(ModelParallelStrategy):
         assert self.model is not None
         return self.model
 
-    def _groups(self) -> list[list[str]]:
-        """Names of trained weights in the groups of one process: matrices, then all else."""
+    def _groups(self) -> tuple[list[str], list[str]]:
+        """Names of trained weights in the groups of one process: those that decay, and the others."""
         trained = [(n, p) for n, p in self._module.named_parameters() if p.requires_grad]
-        return [[n for n, p in trained if p.ndim > 1], [n for n, p in trained if p.ndim <= 1]]
+        return [n for n, p in trained if decays(p)], [n for n, p in trained if not decays(p)]
 
     def _named(self, optimizer: torch.optim.Optimizer, kept: Mapping[str, Any]) -> dict[str, Any]:
         """An optimiser's state as one process wrote it, by names and in this optimiser's groups."""
-        names = [name for group in self._groups() for name in group]
+        decaying, others = self._groups()
+        names = decaying + others
         named = {id(p): n for n, p in self._module.named_parameters()}
         groups = [
             {
