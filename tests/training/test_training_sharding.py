@@ -73,6 +73,10 @@ def test_what_is_whole_gets_the_mean_of_its_gradients(trained: Path) -> None:
         assert neither is None
 
 
+def test_processes_part_before_python_ends(trained: Path) -> None:
+    assert [(trained / f"together {rank}").read_text() for rank in (0, 1)] == ["False", "False"]
+
+
 def test_a_run_that_is_gone_on_with_ends_where_it_would_have(trained: Path) -> None:
     name = next(iter(CASES))
     for key, value in weights(trained / f"{name}, shared").items():

@@ -41,6 +41,13 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def leave() -> None:
+    """Ends the meeting of processes, where there is one. Python must be alive for it: a thread of gloo that still
+    holds a tensor when the interpreter goes aborts the process, after everything was saved."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def gather(x: Tensor) -> Tensor:
     """Concatenates ``(views, batch, ...)`` of all processes along the batch, in order of rank.
 

@@ -1,5 +1,6 @@
 """A run from plan to encoder: the folder, the trainer, what is kept, and resuming."""
 
+import atexit
 import copy
 import logging
 import os
@@ -19,7 +20,7 @@ from anyview.files import sweep, write_json, write_text, write_yaml
 from anyview.training.artifacts import write_embedding, write_samples
 from anyview.training.callbacks import Checkpoints, Ending, Metrics, Relabel
 from anyview.training.checkpoint import PlainFile, checkpoint_to_resume, last_checkpoint, read
-from anyview.training.gather import launched
+from anyview.training.gather import launched, leave
 from anyview.training.health import Health
 from anyview.training.lock import only_one
 from anyview.training.memory import keep_freed_memory
@@ -110,6 +111,8 @@ def _train(
 ) -> Model:
     """What ``train`` does while it holds the folder."""
     rank, processes = launched(plan.training.devices)
+    if processes > 1:
+        atexit.register(leave)
     checkpoint, start_step = checkpoint_to_resume(plan, run) if resume else (None, 0)
     if rank == 0:
         (run / "checkpoints").mkdir(exist_ok=True)
