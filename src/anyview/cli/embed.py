@@ -26,7 +26,7 @@ PATIENCE = 300  #: seconds that other processes wait for the first to make the f
 def run(args: list[str]) -> int:
     p = Parser("embed", "Write the embeddings of all samples, in order.")
     p.add_argument("run", help=ENCODER)
-    p.add_argument("data", help="a folder, a file, or a named dataset")
+    p.add_argument("data", help="a folder, a file, an address, or a named dataset")
     p.add_argument(
         "--out",
         required=True,

@@ -12,7 +12,7 @@ def run(args: list[str]) -> int:
         "explore", "Look at the embeddings in the browser: a map, neighbours, and what each sample is."
     )
     p.add_argument("run", help=ENCODER)
-    p.add_argument("data", help="a folder, a file, or a named dataset, labelled or not")
+    p.add_argument("data", help="a folder, a file, an address, or a named dataset, labelled or not")
     p.add_argument("--split", help="one split of data that has several (default: all on one map)")
     p.add_argument("--samples", type=int, default=5000, help="shown at most, drawn at random (default 5000)")
     p.add_argument("--seed", type=int, default=0, help="of the draw and of the map (default 0)")

@@ -1,6 +1,7 @@
 """``anyview health RUN DATA``"""
 
 import json
+import shlex
 
 from rich.table import Table
 
@@ -42,7 +43,8 @@ def run(args: list[str]) -> int:
     lines = [("verdict", state.verdict)]
     if watched := read_health(model.run):
         lines.append(("training", str(watched.get("verdict") or "was not watched")))
-    say_lines(out, [*lines, ("next", f"anyview evaluate {found.run} {found.data}, with labels")])
+    again = shlex.join(["anyview", "evaluate", found.run, found.data])
+    say_lines(out, [*lines, ("next", f"{again}, with labels")])
     return 0
 
 

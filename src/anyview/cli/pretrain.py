@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def parser() -> Parser:
     p.add_argument(
         "method", nargs="?", help="a pretraining system, such as simclr (anyview systems lists them)"
     )
-    p.add_argument("data", nargs="?", help="a folder, a file, or a named dataset")
+    p.add_argument("data", nargs="?", help="a folder, a file, an address, or a named dataset")
     p.add_argument("-h", "--help", action="store_true", help="show this, or the options of METHOD")
     p.add_argument("--out", help="run folder (default runs/METHOD-DATA)")
     p.add_argument(
@@ -134,7 +135,7 @@ def finish(folder: Path, data: str) -> None:
             ("verdict", f"{health['verdict']} Whether it helps is for labels to say."),
             *([("profile", in_words(profile))] if profile else []),
             ("wrote", f"{folder} · open {report}"),
-            ("next", f"anyview evaluate {folder} {data}"),
+            ("next", shlex.join(["anyview", "evaluate", str(folder), str(data)])),
         ],
     )
 

@@ -1,7 +1,8 @@
 """From a source to batches: ``Loader`` for training, ``batches`` in order for embedding."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from anyview.data.batch import Batch
 from anyview.data.source import Skipped, Source
 from anyview.data.workers import cores
-from anyview.errors import InputError
+from anyview.errors import InputError, RunError
 
 MAX_WORKERS = 4
 
@@ -23,7 +24,8 @@ class Loader:
     """Endless training batches, each a pure function of ``seed`` and its step.
 
     Epoch e goes through a permutation drawn from (seed, e) and batch k of it is the k-th slice; a last
-    partial batch is dropped, unless the whole set is smaller than a batch. Each of ``world_size`` processes
+    partial batch is dropped, unless the whole set is smaller than a batch. Of shards that are streamed the
+    permutation ends with some before it goes on to others. Each of ``world_size`` processes
     gets its part of the same global batch, in order of rank, so that together they see what one would.
 
     Sources in memory are copied from on the spot: a worker or a thread would cost more than it hides.
@@ -72,6 +74,7 @@ class Loader:
         self._workers = _worker_count(source, workers)
         self._pin = pin and torch.cuda.is_available()
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._ahead: Callable[[Tensor], None] = source.ahead(self._order)
         self._stream: Iterator[Batch] | None = None
 
     def indices(self, step: int) -> Int[Tensor, "batch"]:
@@ -81,11 +84,12 @@ class Loader:
             (mixed,) = (
                 np.random.SeedSequence([self.seed % 2**63, epoch]).generate_state(1, np.uint64).tolist()
             )
-            self._order = torch.randperm(
-                len(self.source), generator=torch.Generator().manual_seed(mixed >> 1)
-            )
+            self._order = self.source.order(torch.Generator().manual_seed(mixed >> 1))
+            self._ahead = self.source.ahead(self._order)
             self._epoch = epoch
-        return self._order[k * self.batch_size : (k + 1) * self.batch_size][self._part]
+        index = self._order[k * self.batch_size : (k + 1) * self.batch_size]
+        self._ahead(index)
+        return index[self._part]
 
     def __iter__(self) -> "Loader":
         return self
@@ -122,11 +126,11 @@ def batches(
         raise InputError(f"batch size is {batch_size}; give 1 or more")
     lengths = source.lengths() if alike else None
     order = torch.arange(len(source)) if lengths is None else lengths.argsort(descending=True, stable=True)
-    parts = order.split(batch_size)
+    parts = _Parts(order.split(batch_size), source.ahead(order))
     count = _worker_count(source, workers)
     if count == 0:
         return (source.fetch(part) for part in parts)
-    return _through_workers(source, parts, min(count, len(parts)), pin=False)
+    return _through_workers(source, parts, min(count, len(parts.parts)), pin=False)
 
 
 def _worker_count(source: Source, workers: int | None) -> int:
@@ -148,15 +152,31 @@ class _Steps:
             step += 1
 
 
+@dataclass
+class _Parts:
+    """The indices of batch after batch, each told ahead."""
+
+    parts: Sequence[Tensor]
+    ahead: Callable[[Tensor], None]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for part in self.parts:
+            self.ahead(part)
+            yield part
+
+
 class _Fetch(TorchDataset[Any]):
     """What runs in a worker: the batch, and what turned out to be unreadable, for the process that asked."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    def __getitem__(self, index: Tensor) -> tuple[Batch, list[Skipped]]:
+    def __getitem__(self, index: Tensor) -> tuple[Batch | str, list[Skipped]]:
         before = len(self.source.skipped)
-        batch = self.source.fetch(index)
+        try:
+            batch: Batch | str = self.source.fetch(index)
+        except (InputError, RunError) as error:  # raised here it would come with the worker's traceback
+            batch = str(error)
         return batch, self.source.skipped[before:]
 
 
@@ -172,6 +192,8 @@ def _through_workers(source: Source, parts: Iterable[Tensor], workers: int, pin:
     )
     for batch, skipped in loader:
         source.skipped += [entry for entry in skipped if entry not in source.skipped]
+        if isinstance(batch, str):
+            raise RunError(batch)
         yield batch
 
 

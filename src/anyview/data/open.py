@@ -9,6 +9,7 @@ from anyview.data.named import HUB_NAME, NAMED, hub, is_name, named
 from anyview.data.parts import Found
 from anyview.data.readers import readers
 from anyview.data.readers.base import Reader, none_readable
+from anyview.data.remote import at, is_address
 from anyview.data.source import Dataset, Source
 from anyview.errors import InputError, unknown
 
@@ -28,8 +29,8 @@ def open(
         data: a folder of files (flat; or one sub-folder for each class; or ``train/``, ``validation/``,
             ``test/`` of either), a Parquet file or a folder of them (``train.parquet``, ...), ``.npy`` or
             ``.npz``, an array, ``(x, y)``, a dict of splits, a Hugging Face dataset, a torch dataset or list,
-            the name of a dataset, ``owner/name`` on the Hugging Face Hub, or a Dataset, which is returned as
-            it is. A path that exists goes before a name.
+            the name of a dataset, ``owner/name`` on the Hugging Face Hub, an address (``https://``, ``s3://``,
+            ``hf://``) of files, or a Dataset, which is returned as it is. A path that exists goes before a name.
         modality: what the samples are; None asks every reader and takes the surest.
         label: column of the labels; None takes ``label`` when it is there. Pretraining never sees labels.
         size: how large a sample is held, in the modality's unit (images: side of the canvas in pixels).
@@ -80,6 +81,8 @@ def _only(dataset: Dataset, split: str | None) -> Dataset:
 
 
 def _find(data: Any) -> Found:
+    if is_address(data):
+        return at(data)
     if isinstance(data, str) and Path(data).name == data and not Path(data).exists():
         if is_name(data):
             return named(data)

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from anyview.data.streamed import AT_ONCE, Remote
+from anyview.data.workers import cores
 from anyview.errors import InputError, RunError
 from anyview.files import parse_json
 
@@ -48,7 +50,8 @@ class Files:
 
 @dataclass
 class Table:
-    """Columns in Arrow form, read when a reader asks for them; relative paths start from ``folder``."""
+    """Columns in Arrow form, read when a reader asks for them; relative paths start from ``folder``, and name shards
+    of ``remote`` where there is one."""
 
     name: str
     schema: pa.Schema
@@ -56,6 +59,7 @@ class Table:
     files: list[Path] = field(default_factory=list)
     held: pa.Table | None = None
     folder: Path | None = None
+    remote: Remote | None = None
 
     def __post_init__(self) -> None:
         names = self.schema.names
@@ -205,6 +209,11 @@ def _read_parquet(path: Path, names: list[str]) -> pa.Table:
                 writer.write_batch(batch.select(names).cast(schema))
         part.replace(copy)
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
+
+
+def threads(part: Part) -> int:
+    """In how many threads samples are read: one for each core, more where a network is waited for."""
+    return AT_ONCE if isinstance(part, Table) and part.remote is not None else cores()
 
 
 def cache_folder() -> Path:

@@ -8,13 +8,14 @@ import contextlib
 import re
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from anyview.data.audio import waves
 from anyview.data.images import pixels
 from anyview.data.parts import SPLIT_NAMES, Found, Part, Table, readable
+from anyview.data.streamed import Remote
 from anyview.errors import InputError
 
 #: column -> endings of the members that it holds
@@ -33,6 +34,17 @@ MAX_WRITTEN = 2**20  #: bytes of a text or a label
 BESIDE = (".json", ".idx")  #: what writers of shards put beside them
 
 
+@runtime_checkable
+class Seekable(Protocol):
+    """What of a file object an index asks for."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+    def seek(self, place: int, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+
 def shards_in(path: Path) -> dict[str, list[Path]]:
     """Shards by split: of a tar file, of a folder of nothing else, or of folders ``train/``, ``val/`` ... of them."""
     if path.is_file():
@@ -49,10 +61,14 @@ def shards_in(path: Path) -> dict[str, list[Path]]:
         return {}
     found: dict[str, list[Path]] = {}
     for shard in entries:
-        words = re.split(r"[^a-z]+", shard.name.lower())
-        split = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "train")
-        found.setdefault(split, []).append(shard)
+        found.setdefault(split_of(shard.name), []).append(shard)
     return found
+
+
+def split_of(name: str) -> str:
+    """The split that the name of a shard says, else train."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "train")
 
 
 def _is_shard(path: Path) -> bool:
@@ -65,15 +81,29 @@ def of_files(path: Path, shards: dict[str, list[Path]]) -> Found:
     Raises:
         InputError: for a shard that is compressed, broken, or holds nothing that can be read.
     """
-    order = list(dict.fromkeys(SPLIT_NAMES.values()))
     root = path.parent if path.is_file() else path
-    splits: dict[str, Part] = {s: _table(shards[s], root) for s in sorted(shards, key=order.index)}
-    return Found(path.stem if path.is_file() else path.resolve().name, splits)
+    indexed: dict[str, list[tuple[str, pa.Table]]] = {}
+    for split, paths in shards.items():
+        for shard in paths:
+            with readable(shard.name, "a tar file"), shard.open("rb") as file:
+                name = shard.relative_to(root).as_posix()
+                indexed.setdefault(split, []).append((name, index(name, file)))
+    return found(path.stem if path.is_file() else path.resolve().name, indexed, root)
 
 
-def _table(shards: list[Path], root: Path) -> Table:
-    name = shards[0].name if len(shards) == 1 else f"{shards[0].name} and {len(shards) - 1:,} more"
-    held = pa.concat_tables([_index(shard, root) for shard in shards], promote_options="default")
+def found(
+    name: str, splits: dict[str, list[tuple[str, pa.Table]]], root: Path, remote: Remote | None = None
+) -> Found:
+    """The splits of shards that were indexed, each by its name below ``root``."""
+    order = list(dict.fromkeys(SPLIT_NAMES.values()))
+    parts: dict[str, Part] = {s: _table(splits[s], root, remote) for s in sorted(splits, key=order.index)}
+    return Found(name, parts)
+
+
+def _table(indexed: list[tuple[str, pa.Table]], root: Path, remote: Remote | None) -> Table:
+    first = indexed[0][0].rpartition("/")[2]
+    name = first if len(indexed) == 1 else f"{first} and {len(indexed) - 1:,} more"
+    held = pa.concat_tables([table for _, table in indexed], promote_options="default")
     if not set(held.column_names) - {"label"}:
         raise InputError(
             f"{name} holds no images, recordings or texts; call them by a name and .jpg, .wav or .txt"
@@ -82,20 +112,24 @@ def _table(shards: list[Path], root: Path) -> Table:
         with contextlib.suppress(pa.ArrowInvalid):  # names, unless all are whole numbers
             place = held.column_names.index("label")
             held = held.set_column(place, "label", held.column(place).cast(pa.int64()))
-    return Table(name, held.schema, held.num_rows, held=held, folder=root)
+    return Table(name, held.schema, held.num_rows, held=held, folder=root, remote=remote)
 
 
-def _index(shard: Path, root: Path) -> pa.Table:
-    """The samples of a shard: where the encoded ones lie, and what the others say."""
-    if shard.suffix != ".tar":
-        raise InputError(f"{shard.name} is compressed, so nothing in it has a place; decompress it to .tar")
-    name = shard.relative_to(root).as_posix()
+def index(name: str, file: Seekable) -> pa.Table:
+    """The samples of a shard: where the encoded ones lie, and what the others say.
+
+    Raises:
+        InputError: when it is compressed or broken.
+    """
+    last = name.rpartition("/")[2]
+    if not name.endswith(".tar"):
+        raise InputError(f"{last} is compressed, so nothing in it has a place; decompress it to .tar")
     samples: dict[str, dict[str, Any]] = {}
-    with readable(shard.name, "a tar file"):
+    with readable(last, "a tar file"):
         try:
-            with tarfile.open(shard, "r:") as tar, shard.open("rb") as file:
+            with tarfile.open(fileobj=file, mode="r:") as tar:  # type: ignore[call-overload]
                 for member in tar:
-                    tar.members = []  # type: ignore[attr-defined]  # which would grow with the shard
+                    tar.members = []  # which would grow with the shard
                     if member.isfile():
                         _note(member, name, file, samples)
                 file.seek(tar.offset)
@@ -103,12 +137,12 @@ def _index(shard: Path, root: Path) -> pa.Table:
                     raise ValueError("it has no end: it was cut off, or a header is broken; write it again")
         except tarfile.TarError as error:
             raise ValueError(error) from error
-    found = {column for sample in samples.values() for column in sample}
-    kinds = {column: PLACE if column in ENCODED else pa.string() for column in COLUMNS if column in found}
+    held = {column for sample in samples.values() for column in sample}
+    kinds = {column: PLACE if column in ENCODED else pa.string() for column in COLUMNS if column in held}
     return pa.table({c: pa.array([s.get(c) for s in samples.values()], kind) for c, kind in kinds.items()})
 
 
-def _note(member: tarfile.TarInfo, shard: str, file: BinaryIO, samples: dict[str, dict[str, Any]]) -> None:
+def _note(member: tarfile.TarInfo, shard: str, file: Seekable, samples: dict[str, dict[str, Any]]) -> None:
     """Enters a member under its sample."""
     place = PurePosixPath(member.name)
     base, _, ending = place.name.partition(".")

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -14,6 +15,7 @@ from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from anyview.data.batch import Batch, Payload, payload_len, payload_map, payload_steps
+from anyview.data.streamed import AT_ONCE, Ahead, Shelved, windowed
 from anyview.errors import InputError, RunError, nearest
 from anyview.files import write_text
 
@@ -97,6 +99,14 @@ class Source:
         """Steps of each sample, where they differ and are known without reading."""
         return None
 
+    def order(self, generator: torch.Generator) -> Int[Tensor, "samples"]:
+        """A random order of all samples for an epoch, such that they can be fetched as they come."""
+        return torch.randperm(len(self), generator=generator)
+
+    def ahead(self, order: Int[Tensor, "samples"]) -> Callable[[Int[Tensor, "batch"]], None]:
+        """Is told in which order samples will be fetched; what it gives is told of each batch before it is."""
+        return _nothing
+
     def where(self, place: int) -> str:
         """How a person finds the sample at this place again."""
         return f"sample {place:,}"
@@ -119,6 +129,10 @@ class Source:
 
     def _batch(self, x: Payload, index: Int[Tensor, "batch"]) -> Batch:
         return Batch(x, index, None if self.label is None else self.label[index])
+
+
+def _nothing(index: Tensor) -> None:
+    """Samples that lie here need no fetching."""
 
 
 class MemorySource(Source):
@@ -178,10 +192,31 @@ class StreamSource(Source):
         self._items, self._decode, self._where, self._collate = items, decode, where, collate
 
     def fetch(self, index: Int[Tensor, "batch"]) -> Batch:
-        found = [self._readable(place) for place in index.tolist()]
+        places = index.tolist()
+        if isinstance(self._items, Shelved) and self._items.remote is not None:  # the network is waited for
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                found = list(pool.map(self._readable, places))
+        else:
+            found = [self._readable(place) for place in places]
         return self._batch(
             self._collate([sample for _, sample in found]), torch.tensor([place for place, _ in found])
         )
+
+    def order(self, generator: torch.Generator) -> Int[Tensor, "samples"]:
+        order, shard = super().order(generator), self._shards()
+        return order if shard is None else windowed(order, shard, generator)
+
+    def ahead(self, order: Int[Tensor, "samples"]) -> Callable[[Int[Tensor, "batch"]], None]:
+        shard = self._shards()
+        if shard is None or not isinstance(self._items, Shelved) or self._items.remote is None:
+            return _nothing
+        tell = Ahead(self._items.remote, shard[order])
+        return lambda index: tell(shard[index])
+
+    def _shards(self) -> Int[Tensor, "samples"] | None:
+        """The shard of each sample when shards lie at an address."""
+        shard = self._items.shards() if isinstance(self._items, Shelved) else None
+        return None if shard is None else shard[self._rows]
 
     def where(self, place: int) -> str:
         return f"sample {place:,} ({self._where(int(self._rows[place]))})"

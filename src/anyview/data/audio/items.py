@@ -66,7 +66,7 @@ def _may_be_encoded(kind: pa.DataType) -> bool:
 
 
 def _begins(table: Table, name: str) -> bool:
-    items = Encoded(table.head(name), str(table.folder or ""))
+    items = Encoded.of(table, name, head=True)
     for i in range(len(items)):
         try:
             item = items[i]
@@ -87,7 +87,7 @@ def from_tables(found: Found, label: str | None) -> Collected:
             raise InputError(
                 f"{table.name} has no column of audio (columns: {', '.join(table.schema.names)})"
             )
-        items = Encoded(table.columns([column]).column(column), str(table.folder or ""))
+        items = Encoded.of(table, column)
         splits[name] = Split(items, Where(table.name), by_split[name])
     return Collected(splits, names)
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from jaxtyping import Int
 from PIL import Image
 from torch import Tensor
 
@@ -15,6 +18,7 @@ from anyview.data.images.pixels import EXTENSIONS, read_header
 from anyview.data.parts import Files, Found, Objects, Table
 from anyview.data.shards import read_place
 from anyview.data.source import Items, Skipped, UnreadableError
+from anyview.data.streamed import Remote
 from anyview.errors import InputError
 
 
@@ -92,10 +96,17 @@ def from_files(found: Found) -> Collected:
 @dataclass
 class Encoded:
     """Encoded images of an Arrow column: bytes, {bytes, path} as Hugging Face datasets keep them, or the place of
-    bytes in a shard."""
+    bytes in a shard, which may lie at an address."""
 
     column: pa.ChunkedArray
     folder: str
+    remote: Remote | None = None
+
+    @classmethod
+    def of(cls, table: Table, name: str, head: bool = False) -> "Encoded":
+        """A column of a table, or its first values."""
+        column = table.head(name) if head else table.columns([name]).column(name)
+        return cls(column, str(table.folder or ""), table.remote)
 
     def __len__(self) -> int:
         return len(self.column)
@@ -104,19 +115,30 @@ class Encoded:
         value = self.column[i].as_py()
         if isinstance(value, dict):
             path = value.get("path")
-            if path and value.get("size"):
-                return self._of_shard(inside(self.folder, path), value["offset"], value["size"])
-            value = value.get("bytes") or (inside(self.folder, path) if path else None)
+            if path and value.get("size") is not None:
+                value = self._of_shard(path, value["offset"], value["size"])
+            else:
+                value = value.get("bytes") or (inside(self.folder, path) if path else None)
         if not value:
             raise UnreadableError("is empty")
         return value
 
-    @staticmethod
-    def _of_shard(path: str, offset: int, size: int) -> bytes:
+    def _of_shard(self, path: str, offset: int, size: int) -> bytes:
+        if self.remote is not None:
+            return self.remote.read(path, offset, size)
         try:
-            return read_place(path, offset, size)
+            return read_place(inside(self.folder, path), offset, size)
         except OSError as error:
             raise UnreadableError(error.strerror or str(error)) from error
+
+    def shards(self) -> Int[Tensor, "rows"] | None:
+        """The shard of each row by its number at the address, -1 where a row has none; None for what lies here."""
+        if self.remote is None:
+            return None
+        names = pc.struct_field(self.column, "path").dictionary_encode().unify_dictionaries()
+        number = np.array([self.remote.number[n] for n in names.chunk(0).dictionary.to_pylist()] + [-1])
+        place = pc.fill_null(pa.chunked_array([c.indices for c in names.chunks]), len(number) - 1)
+        return torch.from_numpy(number[place.to_numpy()])
 
 
 def inside(folder: str, path: str) -> str:
@@ -147,7 +169,7 @@ def _may_be_encoded(kind: pa.DataType) -> bool:
 
 
 def _opens(table: Table, name: str) -> bool:
-    items = Encoded(table.head(name), str(table.folder or ""))
+    items = Encoded.of(table, name, head=True)
     for i in range(len(items)):
         try:
             read_header(items[i])
@@ -168,7 +190,7 @@ def from_tables(found: Found, label: str | None) -> Collected:
             raise InputError(
                 f"{table.name} has no column of images (columns: {', '.join(table.schema.names)})"
             )
-        items = Encoded(table.columns([column]).column(column), str(table.folder or ""))
+        items = Encoded.of(table, column)
         splits[name] = Split(items, Where(table.name), by_split[name], _masks(table))
         if splits[name].masks is not None:
             out.segment_names, out.unsegmented = _segments(table)
@@ -184,7 +206,7 @@ def _masks(table: Table) -> Encoded | None:
     """The maps of classes of a table that has some."""
     if MASK not in table.schema.names or not _may_be_encoded(table.schema.field(MASK).type):
         return None
-    return Encoded(table.columns([MASK]).column(MASK), str(table.folder or ""))
+    return Encoded.of(table, MASK)
 
 
 def _segments(table: Table) -> tuple[list[str] | None, tuple[int, ...]]:

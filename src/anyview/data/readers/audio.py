@@ -19,10 +19,18 @@ from anyview.data.audio.logmel import LEAST_RATE, LogMel, bands, waveforms
 from anyview.data.audio.waves import MAX_SECONDS, Decode, Header, decode_all, each, read_header, soundfile
 from anyview.data.batch import Ragged
 from anyview.data.images.items import Collected, Split
-from anyview.data.parts import Arrays, Files, Found, Objects, Table
+from anyview.data.parts import Arrays, Files, Found, Objects, Table, threads
 from anyview.data.readers.base import Reader, none_readable
-from anyview.data.source import Dataset, Items, MemorySource, Skipped, Source, Spec, StreamSource
-from anyview.data.workers import cores
+from anyview.data.source import (
+    Dataset,
+    Items,
+    MemorySource,
+    Skipped,
+    Source,
+    Spec,
+    StreamSource,
+)
+from anyview.data.streamed import bring, listed
 from anyview.errors import InputError
 
 #: datasets up to this many decoded bytes are decoded once and held
@@ -90,10 +98,10 @@ def choose_rate(headers: Sequence[Header]) -> int:
 
 def _read(found: Found, collected: Collected, size: int | None, like: Spec | None) -> Dataset:
     assumed = int(like["rate"]) if like else size or ASSUMED_RATE
-    threads = cores()
-    headers = _headers(collected.splits, assumed, threads, PROBED)[0]
+    many = threads(found.first)
+    headers = _headers(collected.splits, assumed, many, PROBED)[0]
     if not any(headers.values()):
-        headers, broken = _headers(collected.splits, assumed, threads)
+        headers, broken = _headers(collected.splits, assumed, many)
         if not any(headers.values()):
             raise none_readable(found, "audio", AudioReader.wants, [*collected.skipped, *broken])
     seen = [header for split in headers.values() for header in split.values()]
@@ -103,10 +111,11 @@ def _read(found: Found, collected: Collected, size: int | None, like: Spec | Non
     count = sum(len(split.items) for split in collected.splits.values())
     notes = _notes(seen, rate)
     if 2 * rate * seconds * count <= MAX_HELD_BYTES:
-        sources = _held(collected, decode, threads)
+        sources = _held(collected, decode, many)
     else:
-        sources = _streamed(collected, decode, threads)
-        notes.append("decoded while they are used")
+        sources = _streamed(collected, decode, many)
+        far = isinstance(found.first, Table) and found.first.remote is not None
+        notes.append(f"{'fetched and ' if far else ''}decoded while they are used")
     sources = {name: source for name, source in sources.items() if len(source)}
     if not sources:
         raise none_readable(found, "audio", AudioReader.wants, collected.skipped)
@@ -132,6 +141,7 @@ def _held(collected: Collected, decode: Decode, threads: int) -> dict[str, Sourc
     """Every recording decoded, broken ones left out."""
     sources: dict[str, Source] = {}
     for name, split in collected.splits.items():
+        bring(split.items)
         waves, kept, broken = decode_all(split.items, decode, split.where, threads)
         collected.skipped += broken
         if waves:
@@ -143,11 +153,16 @@ def _held(collected: Collected, decode: Decode, threads: int) -> dict[str, Sourc
 
 
 def _streamed(collected: Collected, decode: Decode, threads: int) -> dict[str, Source]:
-    """Every header read, recordings without one left out; what else is broken shows when it is used."""
-    headers, broken = _headers(collected.splits, decode.assumed, threads)
-    collected.skipped += broken
+    """Every header read, recordings without one left out; what else is broken shows when it is used. At an address
+    no header is read."""
     sources: dict[str, Source] = {}
     for name, split in collected.splits.items():
+        if (far := listed(split.items)) is not None:
+            kept, broken = far[0], [Skipped(split.where(i), "is empty") for i in far[1]]
+        else:
+            headers, broken = _headers({name: split}, decode.assumed, threads)
+            kept = sorted(headers[name])
+        collected.skipped += broken
         source = StreamSource(
             "audio",
             {},
@@ -159,7 +174,7 @@ def _streamed(collected: Collected, decode: Decode, threads: int) -> dict[str, S
             collected.skipped,
             collate=Ragged.of,
         )
-        sources[name] = source.take(torch.tensor(sorted(headers[name]), dtype=torch.int64))
+        sources[name] = source.take(torch.tensor(kept, dtype=torch.int64))
     return sources
 
 

@@ -22,7 +22,7 @@ from anyview.data.images.items import (
 )
 from anyview.data.images.pixels import Canvas, Header, decode_all, read_classes, read_headers
 from anyview.data.labels import encode
-from anyview.data.parts import Arrays, Files, Found, Objects, Table
+from anyview.data.parts import Arrays, Files, Found, Objects, Table, threads
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import (
     NO_CLASS,
@@ -35,7 +35,7 @@ from anyview.data.source import (
     StreamSource,
     UnreadableError,
 )
-from anyview.data.workers import cores
+from anyview.data.streamed import bring, listed
 from anyview.errors import InputError
 
 #: datasets up to this many decoded bytes are decoded once and held
@@ -154,10 +154,11 @@ def _resize(x: Tensor, canvas: Canvas) -> Tensor:
 def _read_items(found: Found, collected: Collected, size: int | None, like: Spec | None) -> Dataset:
     splits, skipped = collected.splits, collected.skipped
     # Whether the code of another library bears threads is not known.
-    threads = 1 if isinstance(found.first, Objects) else cores()
-    headers = _headers(splits, threads, PROBED)[0]
+    many = 1 if isinstance(found.first, Objects) else threads(found.first)
+    far = isinstance(found.first, Table) and found.first.remote is not None
+    headers = _headers(splits, many, PROBED_STREAMING if far else PROBED)[0]
     if not any(headers.values()):
-        headers, broken = _headers(splits, threads)
+        headers, broken = _headers(splits, many)
         if not any(headers.values()):
             raise none_readable(found, "image", ImageReader.wants, [*skipped, *broken])
     seen = [header for split in headers.values() for header in split.values()]
@@ -165,10 +166,10 @@ def _read_items(found: Found, collected: Collected, size: int | None, like: Spec
     count = sum(len(split.items) for split in splits.values())
     notes = [note] if note else []
     if count * math.prod((canvas.channels, canvas.height, canvas.width)) <= MAX_HELD_BYTES:
-        sources = _held(collected, canvas, threads)
+        sources = _held(collected, canvas, many)
     else:
-        sources = _streamed(collected, canvas, threads)
-        notes.append("decoded while they are used")
+        sources = _streamed(collected, canvas, many)
+        notes.append(f"{'fetched and ' if far else ''}decoded while they are used")
         if any(split.masks is not None for split in splits.values()):
             notes.append("masks left out: too many to hold; give a smaller --size")
     sources = {name: source for name, source in sources.items() if len(source)}
@@ -184,6 +185,7 @@ def _held(collected: Collected, canvas: Canvas, threads: int) -> dict[str, Sourc
     """Every image decoded, broken ones left out."""
     decoded = {}
     for name, split in collected.splits.items():
+        bring(split.items)
         x, kept, broken = decode_all(split.items, canvas, split.where, threads)
         collected.skipped += broken
         decoded[name] = (x, kept)
@@ -218,11 +220,16 @@ def _segmentation(
 
 
 def _streamed(collected: Collected, canvas: Canvas, threads: int) -> dict[str, Source]:
-    """Every header read, images without one left out; what else is broken shows when it is used."""
-    headers, broken = _headers(collected.splits, threads)
-    collected.skipped += broken
+    """Every header read, images without one left out; what else is broken shows when it is used. At an address no
+    header is read."""
     sources: dict[str, Source] = {}
     for name, split in collected.splits.items():
+        if (far := listed(split.items)) is not None:
+            kept, broken = far[0], [Skipped(split.where(i), "is empty") for i in far[1]]
+        else:
+            headers, broken = _headers({name: split}, threads)
+            kept = sorted(headers[name])
+        collected.skipped += broken
         source = StreamSource(
             "image",
             {},
@@ -233,7 +240,7 @@ def _streamed(collected: Collected, canvas: Canvas, threads: int) -> dict[str, S
             collected.label_names,
             collected.skipped,
         )
-        sources[name] = source.take(torch.tensor(sorted(headers[name]), dtype=torch.int64))
+        sources[name] = source.take(torch.tensor(kept, dtype=torch.int64))
     return sources
 
 

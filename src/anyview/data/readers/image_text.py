@@ -1,5 +1,6 @@
 """Images with captions: tables with a column of each, and folders of images with a table of captions."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from anyview.data.parts import Files, Found, Table
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.readers.image import _read_items
 from anyview.data.source import Dataset, Items, Skipped, Source, Spec, UnreadableError
+from anyview.data.streamed import Remote
 from anyview.data.tables import ENDINGS, of_file
 from anyview.data.text.vocabulary import fit, numbers
 from anyview.errors import InputError
@@ -44,6 +46,12 @@ class PairSource(Source):
         found = self.images.fetch(index)
         assert found.label is not None
         return self._batch({"image": found.x, "text": self.text[found.label]}, found.index)
+
+    def order(self, generator: torch.Generator) -> Int[Tensor, "samples"]:
+        return self.images.order(generator)
+
+    def ahead(self, order: Int[Tensor, "samples"]) -> Callable[[Int[Tensor, "batch"]], None]:
+        return self.images.ahead(order)
 
     def take(self, index: Int[Tensor, "subset"]) -> "PairSource":
         part = super().take(index)
@@ -117,6 +125,14 @@ class _Picked:
     def __getitem__(self, i: int) -> object:
         return self.items[self.rows[i]]
 
+    @property
+    def remote(self) -> Remote | None:
+        return getattr(self.items, "remote", None)
+
+    def shards(self) -> Tensor | None:
+        found = self.items.shards() if isinstance(self.items, Encoded) else None
+        return None if found is None else found[self.rows]
+
 
 class _Named:
     """Images of a folder that its table names."""
@@ -185,7 +201,7 @@ def _tables(found: Found) -> tuple[dict[str, Table], dict[str, Items]]:
     for name, part in found.splits.items():
         if isinstance(part, Table) and (column := image_column(part)) is not None:
             tables[name] = part
-            items[name] = Encoded(part.columns([column]).column(column), str(part.folder or ""))
+            items[name] = Encoded.of(part, column)
         elif isinstance(part, Files) and (table := caption_table(part)) is not None:
             tables[name] = table
             column = _file_column(table)

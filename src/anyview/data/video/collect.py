@@ -182,7 +182,7 @@ def _tables(found: Found, label: str | None) -> Collected:
             order = [row for _, row in sorted(members)]
             runs = [order[i : i + FRAMES] for i in range(0, len(order), FRAMES)]
             rows += [run for run in runs if len(run) >= FRAMES // 2 or len(runs) == 1]
-        items = Runs(Encoded(table.columns([column]).column(column), str(table.folder or "")), rows)
+        items = Runs(Encoded.of(table, column), rows)
         given = by_split[name]
         first = torch.tensor([run[0] for run in rows], dtype=torch.int64)
         splits[name] = Undecoded(items, Where(name), None if given is None else given[first])

@@ -73,5 +73,8 @@ class Corrupted(Source):
                 parts[i] = part.with_x(self.corrupt(part.x, self.strength))
         return Batch.cat(parts)
 
+    def ahead(self, order: Int[Tensor, "samples"]) -> Callable[[Int[Tensor, "batch"]], None]:
+        return self.inner.ahead(order)
+
 
 PROTOCOL = Robustness()

@@ -1,6 +1,6 @@
 """Vectors that somebody made, in a Parquet or npy file: a row for each sample of the data they are of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class WithVectors(Source):
 
     def where(self, place: int) -> str:
         return self.inner.where(int(self._rows[place]))
+
+    def ahead(self, order: Int[Tensor, "samples"]) -> Callable[[Int[Tensor, "batch"]], None]:
+        tell = self.inner.ahead(self._rows[order])
+        return lambda index: tell(self._rows[index])
 
     def vectors(self) -> Sides:
         return tuple(side[self._rows] for side in self._sides)
