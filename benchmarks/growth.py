@@ -6,13 +6,14 @@ the mathematics asks. Figures are kept in ``results/growth.json``, which ``docs/
 """
 
 import argparse
-import json
 import math
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks import machine
-from benchmarks.contest import apart
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 SLACK = 0.25  #: by which a measured exponent may be above what is allowed: caches end, and clocks are no exact thing
 DIM = 128
+#: what every path imports
+IMPORTED = ["benchmarks.growth", "anyview.training.plan", "anyview.training.step", "anyview.training.vectors"]
 
 Work = Callable[[], object]
 
@@ -204,6 +206,21 @@ def measured(name: str, size: int) -> dict[str, float]:
     return {"seconds": round(seconds, 5), "mb": round(max(0, machine.peak() - before) / 1e6, 2)}
 
 
+def point(name: str, size: int) -> dict[str, float]:
+    """The same in a process of its own, which begins where one stands that has imported all and done nothing.
+
+    Raises:
+        SystemExit: when it fails.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with ProcessPoolExecutor(1, context) as pool:
+        try:
+            return pool.submit(measured, name, size).result()
+        except Exception as error:
+            raise SystemExit(f"error: {name} at {size:,} failed: {error}") from error
+
+
 def _held() -> int:
     """Bytes of memory that it holds, after which the most is counted anew where the system can."""
     try:
@@ -222,17 +239,13 @@ def exponent(points: dict[str, dict[str, float]], what: str) -> float:
 
 def main() -> int:
     options = _options()
-    if options.point:
-        name, size = options.point
-        print(json.dumps(measured(name, int(size))))
-        return 0
     start, here = time.monotonic(), machine.describe()
     console = Console(highlight=False, width=140)
     table = Table("", "sizes", "seconds", "MB", "time grows as", "memory as", "", box=None)
     kept = {}
     for name in options.only or PATHS:
         grown = PATHS[name]
-        points = {str(size): apart("growth", "--point", name, str(size)) for size in grown.sizes}
+        points = {str(size): point(name, size) for size in grown.sizes}
         found = {what: round(exponent(points, what), 2) for what in ("seconds", "mb")}
         held = found["seconds"] <= grown.time + SLACK and found["mb"] <= grown.memory + SLACK
         table.add_row(
@@ -266,7 +279,6 @@ def _options() -> argparse.Namespace:
     p.add_argument(
         "--only", nargs="+", choices=list(PATHS), metavar="NAME", help=f"measure only {', '.join(PATHS)}"
     )
-    p.add_argument("--point", nargs=2, metavar=("NAME", "SIZE"), help=argparse.SUPPRESS)
     return p.parse_args()
 
 
