@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from anyview.data.loader import batches
 from anyview.data.source import Dataset, Source
 from anyview.methods.base import Method
+from anyview.methods.decorrelation.emp_ssl import EMPSSL
 from anyview.objectives.spectrum import rankme
 from anyview.training.model import Model
 from anyview.views.image import multi_view
@@ -28,6 +29,9 @@ NOTE = (
 )
 SIZE = 16  #: side of a piece as the network sees it
 BAG = 16  #: pieces that an image is embedded by
+DIM = (
+    1024  #: of the embeddings, as in the paper: the coding rate of narrow ones is no match for the agreement
+)
 #: method, pieces, and how many times the epochs: two pieces for ten epochs are as many pieces as twenty for one
 VARIANTS: dict[str, tuple[str, dict[str, Any], int]] = {
     "emp-ssl": ("emp-ssl", {"count": 20}, 1),
@@ -37,8 +41,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
-def bag(model: Model, data: Dataset, seed: int) -> Callable[[Source], Tensor]:
-    """Embeds an image by the mean over pieces of a quarter of it."""
+def bag(model: Model, data: Dataset, seed: int, method: Method | None = None) -> Callable[[Source], Tensor]:
+    """Embeds an image by the mean over pieces of a quarter of it; with ``method``, by what the paper takes for its
+    features, the first layer of the head."""
+    block = method.block.eval() if isinstance(method, EMPSSL) else nn.Identity()
     colourless = {"flip": 0.0, "jitter": 0.0, "grayscale": 0.0}
     views = multi_view(data.train.spec, count=BAG, size=SIZE, crop_scale=(0.25, 0.25), **colourless)
 
@@ -46,7 +52,7 @@ def bag(model: Model, data: Dataset, seed: int) -> Callable[[Source], Tensor]:
     def embed(source: Source) -> Tensor:
         torch.manual_seed(seed)
         means = [
-            torch.stack([F.normalize(model.encoder(view.x), dim=1) for view in views(batch)]).mean(0)
+            torch.stack([F.normalize(block(model.encoder(view.x)), dim=1) for view in views(batch)]).mean(0)
             for batch in batches(source, 256)
         ]
         return torch.cat(means)
@@ -66,6 +72,7 @@ def spread(method: Method, data: Dataset) -> float:
 def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(size=32)
     system, options, times = VARIANTS[name]
+    options = options | ({"out_dim": DIM} if system == "emp-ssl" else {})
     start: list[float] = []
 
     def seen(method: Method) -> Method:
@@ -77,7 +84,7 @@ def variant(name: str, budget: int, seed: int) -> Figures:
     )
     method, model = trained
     found = {"rank of z before": start[0], "rank of z": spread(method, data)}
-    rows = {name: judged(bag(model, data, seed), data, ("knn",)) | found}
+    rows = {name: judged(bag(model, data, seed, method), data, ("knn",)) | found}
     if name == "emp-ssl":
         untrained = model.untrained(data.train, seed)
         rows["untrained encoder"] = judged(bag(untrained, data, seed), data, ("knn",))

@@ -23,13 +23,17 @@ CLAIM = (
     "nearly Gaussian in directions that it never saw; without the Gaussian term it collapses to a point."
 )
 BUDGET = 24
-BATCH = 64
-VARIANTS = {"lejepa": {}, "lejepa, agreement alone": {"lambd": 0.0}}
+NOTE = (
+    "The Gaussian has a share of 0.2 in the loss, four times the default, and the rate is 0.01: with the defaults of "
+    "both the statistic of new images stays at 5.5 in so short a training, and nearest neighbours at 39.0."
+)
+BATCH, RATE = 64, 0.01
+VARIANTS = {"lejepa": {"lambd": 0.2}, "lejepa, agreement alone": {"lambd": 0.0}}
 
 
 def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(train=6000)
-    options = {"batch_size": BATCH, "local_count": 4} | VARIANTS[name]
+    options = {"batch_size": BATCH, "optimizer__lr": RATE, "local_count": 4} | VARIANTS[name]
     method, model = pretrained("lejepa", data, seed, budget, **options)
     z = projected(method, model, method.projector)(data.splits["test"])
     directions = random_directions(z.shape[1], 256, -1 - seed)
