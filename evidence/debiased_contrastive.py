@@ -1,6 +1,8 @@
 """Debiased contrast on four classes of CIFAR-10 at 16 pixels, beside SimCLR and true negatives from labels."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,8 +21,12 @@ CLAIM = (
 )
 BUDGET = 30
 CLASSES = 4
-BATCH = 128
-TEMPERATURE = 0.5
+NOTE = (
+    "The paper's temperature of 0.5 puts half of the terms at their bound, since two views are far more alike than two "
+    "images of a class; 0.8 does not. SimCLR has both, and the better of them counts."
+)
+BATCH, RATE = 128, 0.01
+TEMPERATURE, PLAIN = 0.8, 0.5
 
 
 class TrueNegatives(Method):
@@ -68,28 +74,34 @@ def bounded(method: Method, data: Dataset, prior: float) -> float:
     return 100 * float((estimate < floor).double().mean())
 
 
-def one(budget: int, seed: int) -> Figures:
+def trained(name: str, budget: int, seed: int) -> Figures:
     data, prior = four_classes(), 1 / CLASSES
-    shared = {"batch_size": BATCH, "temperature": TEMPERATURE}
-    method, model = pretrained("debiased-contrastive", data, seed, budget, prior=prior, **shared)
-    _, biased = pretrained("simclr", data, seed, budget, **shared)
-    _, oracle = pretrained("simclr", data, seed, budget, swap=TrueNegatives, **shared)
-    debiased = judged(model.embed_source, data) | {"% bounded": bounded(method, data, prior)}
-    return baselines(data, model, seed) | {
-        "debiased-contrastive": debiased,
-        "simclr": judged(biased.embed_source, data),
-        "simclr, true negatives by label": judged(oracle.embed_source, data),
-    }
+    system, options, swap = VARIANTS[name]
+    options = {"temperature": TEMPERATURE} | options
+    method, model = pretrained(system, data, seed, budget, swap=swap, batch_size=BATCH, lr=RATE, **options)
+    rows = {name: judged(model.embed_source, data)}
+    if name != "debiased-contrastive":
+        return rows
+    rows[name]["% bounded"] = bounded(method, data, prior)
+    return baselines(data, model, seed) | rows
+
+
+VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[[Method], Method] | None]] = {
+    "debiased-contrastive": ("debiased-contrastive", {"prior": 1 / CLASSES}, None),
+    "simclr": ("simclr", {}, None),
+    "simclr, temperature 0.5": ("simclr", {"temperature": PLAIN}, None),
+    "simclr, true negatives by label": ("simclr", {}, TrueNegatives),
+}
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds(one, budget, seeds)
-    untrained, _, debiased, simclr, oracle = rows.values()
+    rows = over_seeds([partial(trained, name) for name in VARIANTS], budget, seeds)
+    untrained, _, debiased, *simclr, oracle = rows.values()
     return Evidence(
         list(rows.values()),
         [
             Check("knn above untrained", debiased["knn"] - untrained["knn"], 5),
-            Check("knn above simclr", debiased["knn"] - simclr["knn"], 0.5),
+            Check("knn above simclr", debiased["knn"] - max(row["knn"] for row in simclr), 0.5),
             Check("knn, true negatives above debiased", oracle["knn"] - debiased["knn"], 0),
             Check("percent of terms at their bound", debiased["% bounded"], 20, below=True),
         ],
