@@ -66,8 +66,8 @@ def shards_in(path: Path) -> dict[str, list[Path]]:
 
 
 def split_of(name: str) -> str:
-    """The split that the name of a shard says, else train."""
-    words = re.split(r"[^a-z]+", name.lower())
+    """The split that the name of a shard says, else the folder that it lies in, else train."""
+    words = [word for part in reversed(name.lower().split("/")) for word in re.split(r"[^a-z]+", part)]
     return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "train")
 
 

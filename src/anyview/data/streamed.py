@@ -189,9 +189,9 @@ class Reading:
 
 
 class Remote:
-    """Shards at an address, numbered from 0, and copies of some in ``folder``.
+    """Shards at an address, numbered from 0, and copies of some in ``folder`` (CACHE/streamed/KEY/copies).
 
-    Args:
+    Attributes:
         counts: samples of each shard.
     """
 
@@ -241,9 +241,8 @@ class Remote:
             needed.append(shard)
         with self._lock:
             self._needed = needed
-            missing = [
-                s for s in needed if s not in self._coming | self._failed and not self.copy(s).exists()
-            ]
+            self._failed.clear()
+            missing = [s for s in needed if s not in self._coming and not self.copy(s).exists()]
             for _ in range(min(len(missing), FETCHERS - self._threads)):
                 self._threads += 1
                 threading.Thread(target=self._bring, daemon=True).start()
@@ -251,13 +250,9 @@ class Remote:
     def _bring(self) -> None:
         while (shard := self._next()) is not None:
             try:
-                self._make_room(self.files[shard].size)
+                self._make_room()
                 fetch(self.files[shard], self.copy(shard))
-            except (
-                InputError,
-                RunError,
-                OSError,
-            ):  # its samples are read by their places, and say what is wrong
+            except (InputError, RunError, OSError):  # samples that are read by their places say what is wrong
                 self._failed.add(shard)
             finally:
                 with self._lock:
@@ -275,7 +270,7 @@ class Remote:
     def _copies(self) -> list[tuple[float, int, Path]]:
         """Copies of all shards that are streamed on this machine: when each came, its size, and where it is."""
         found = []
-        for path in self.folder.parent.rglob("*.tar"):
+        for path in self.folder.parent.parent.rglob("*.tar"):
             with contextlib.suppress(OSError):
                 stat = path.stat()
                 found.append((stat.st_mtime, stat.st_size, path))
@@ -288,8 +283,8 @@ class Remote:
         held = sum(size for _, size, _ in self._copies())
         return min(most, int((shutil.disk_usage(self.folder).free + held) * (1 - FREE)))
 
-    def _make_room(self, size: int) -> None:
-        """Gives up copies that are not needed, the oldest first, until one of this size fits."""
+    def _make_room(self) -> None:
+        """Gives up copies that are not needed, the oldest first, until those that are coming fit."""
         with self._lock:
             needed = {self.copy(shard) for shard in self._needed}
             coming = sum(self.files[shard].size for shard in self._coming)
