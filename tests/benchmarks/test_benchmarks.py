@@ -34,6 +34,15 @@ def test_the_exponent_is_that_between_the_largest_sizes() -> None:
 
 
 def test_a_contestant_that_fails_ends_the_benchmark_with_its_words(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="growth --point nothing 3 failed"):
-        apart("growth", "--point", "nothing", "3")
-    assert "KeyError: 'nothing'" in capfd.readouterr().err
+    with pytest.raises(SystemExit, match="contestant nothing failed"):
+        apart("contestant", "nothing")
+    assert "JSONDecodeError" in capfd.readouterr().err
+
+
+def test_a_point_that_fails_says_which() -> None:
+    with pytest.raises(SystemExit, match="error: nothing at 3 failed: 'nothing'"):
+        growth.point("nothing", 3)
+
+
+def test_a_point_is_measured_in_a_process_of_its_own() -> None:
+    assert growth.point("nt-xent", 64)["seconds"] > 0

@@ -71,7 +71,7 @@ def test_commands_have_options_that_exist(
     Path("reviews.csv").write_text("text,stars\n" + "it is a good long film,5\nand this is a bad one,1\n" * 9)
 
     if words[0] == "pretrain" and "--help" not in words:
-        words = ["digits" if w == "photos/" or w.startswith("your/") else w for w in words]
+        words = ["digits" if w == "photos/" or w.startswith("your/") or "://" in w else w for w in words]
         words = [write_config(tmp_path) if w.endswith("config.yaml") else w for w in words]
         assert main([*words, "--dry-run"]) == 0
     elif words[0] in ("pretrain", "systems", "--version"):
