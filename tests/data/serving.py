@@ -34,7 +34,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Tests are quiet."""
 
+    def failed(self) -> bool:
+        """Whether it answers as it was told to fail."""
+        if failing := self.server.failing > 0:
+            self.server.failing -= 1
+            self.send_error(self.server.status)
+        return failing
+
     def do_HEAD(self) -> None:
+        if self.failed():
+            return
         path = self.server.root / self.path.lstrip("/")
         if not path.is_file():
             self.send_error(404)
@@ -48,9 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = self.server.root / self.path.lstrip("/")
         span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         self.server.asked.append((self.path, int(span[1]) if span else None))
-        if self.server.failing > 0:
-            self.server.failing -= 1
-            self.send_error(self.server.status)
+        if self.failed():
             return
         if not path.is_file():
             self.send_error(404)

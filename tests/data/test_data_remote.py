@@ -184,6 +184,18 @@ def test_a_server_that_stumbles_is_asked_again(server, photos):
     server.failing = 2
     assert source.fetch(torch.tensor([7])).x[0, 0, 0, 0] == 7
     assert source.skipped == []
+    server.failing = 2
+    assert len(data.open(photos).train) == SHARDS * EACH
+    server.failing = 1000
+    with pytest.raises(RunError, match=r"x-\d+.tar cannot be reached \(.*503.*\); try again later"):
+        data.open(photos)
+
+
+def test_nobody_at_an_address_is_not_nothing_there(server):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(RunError, match=r"x.tar cannot be reached \(.*\); try again later"):
+        data.open(f"{server.address}/x.tar")
 
 
 def test_a_server_that_is_gone_ends_the_run_and_skips_nothing(server, photos):

@@ -97,14 +97,16 @@ def patiently(address: str, do: Callable[[], T]) -> T:
             return do()
         except (InputError, RunError):
             raise
-        except FileNotFoundError as error:
-            raise InputError(f"there is nothing at {address}") from error
         except Exception as error:  # each file system has errors of its own
-            status = getattr(error, "status", None)
-            if isinstance(error, PermissionError) or status in (401, 403):
+            # fsspec takes a server that does not answer for one that has no such file
+            cause = (error.__cause__ if isinstance(error, FileNotFoundError) else None) or error
+            status = getattr(cause, "status", None)
+            if isinstance(cause, FileNotFoundError) or status in (404, 410):
+                raise InputError(f"there is nothing at {address}") from error
+            if isinstance(cause, PermissionError) or status in (401, 403):
                 raise InputError(f"{address} may not be read; log in, or look at the address") from error
             if wait is None or (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)):
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                reason = " ".join(str(cause).split())[:200] or type(cause).__name__
                 raise RunError(f"{address} cannot be reached ({reason}); try again later") from error
             time.sleep(wait)
     raise AssertionError("unreachable")
