@@ -25,7 +25,8 @@ CLAIM = (
 BUDGET = 1
 NOTE = (
     "An epoch is 72 steps here, 500 in the paper; two pieces for ten epochs, which are as many pieces, "
-    "are further above the untrained encoder."
+    "are further above the untrained encoder. With narrower embeddings and a rate of 0.01 two pieces "
+    "came within half a point of the best of twenty (first seed)."
 )
 SIZE = 16  #: side of a piece as the network sees it
 BAG = 16  #: pieces that an image is embedded by
