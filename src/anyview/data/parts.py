@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from anyview.data.streamed import AT_ONCE, Remote
+from anyview.data.streamed import AT_ONCE, Shelf
 from anyview.data.workers import cores
 from anyview.errors import InputError, RunError
 from anyview.files import parse_json
@@ -59,7 +59,7 @@ class Table:
     files: list[Path] = field(default_factory=list)
     held: pa.Table | None = None
     folder: Path | None = None
-    remote: Remote | None = None
+    remote: Shelf | None = None
 
     def __post_init__(self) -> None:
         names = self.schema.names
@@ -211,9 +211,14 @@ def _read_parquet(path: Path, names: list[str]) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
+def is_far(part: Part) -> bool:
+    """Whether its samples lie in shards at an address."""
+    return isinstance(part, Table) and part.remote is not None
+
+
 def threads(part: Part) -> int:
     """In how many threads samples are read: one for each core, more where a network is waited for."""
-    return AT_ONCE if isinstance(part, Table) and part.remote is not None else cores()
+    return AT_ONCE if is_far(part) else cores()
 
 
 def cache_folder() -> Path:

@@ -24,7 +24,7 @@ from filelock import FileLock
 from anyview.data import shards
 from anyview.data.found import look
 from anyview.data.parts import Found, cache_folder
-from anyview.data.streamed import File, Reading, Remote, fetch, filesystem, gib, patiently
+from anyview.data.streamed import File, Reading, Shelf, fetch, filesystem, gib, patiently
 from anyview.errors import InputError
 from anyview.files import write_atomic
 
@@ -48,6 +48,7 @@ R = TypeVar("R")
 
 
 def is_address(data: Any) -> bool:
+    """Whether it is a string with a scheme, as ``https://...``."""
     return isinstance(data, str) and ADDRESS.fullmatch(data) is not None
 
 
@@ -61,9 +62,8 @@ def at(address: str) -> Found:
     found = _files(address)
     size = sum(file.size for file in found)
     name, root = _name(found), cache_folder()
-    key = hashlib.sha256(json.dumps([(f.address, f.size, f.version) for f in found]).encode()).hexdigest()[
-        :24
-    ]
+    marks = json.dumps([(file.address, file.size, file.version) for file in found])
+    key = hashlib.sha256(marks.encode()).hexdigest()[:24]
     if size > gib("ANYVIEW_FETCH_GIB", MAX_FETCHED):
         return _streamed(found, name, root / "streamed" / key)
     folder = root / "fetched" / key / name
@@ -84,7 +84,7 @@ def _streamed(found: Sequence[File], name: str, folder: Path) -> Found:
             f"{name} has {sum(f.size for f in found) / 1e9:,.0f} GB, too many to fetch, and {other.name} is no "
             "shard (.tar) that could be streamed; fetch it yourself, or write it as WebDataset shards"
         )
-    remote = Remote(found, folder / "copies")
+    remote = Shelf(found, folder / "copies")
     index = _each(
         found, lambda file: _index(file, folder / "index"), ASKED, f"indexing {len(found):,} shards"
     )

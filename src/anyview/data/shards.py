@@ -15,7 +15,7 @@ import pyarrow as pa
 from anyview.data.audio import waves
 from anyview.data.images import pixels
 from anyview.data.parts import SPLIT_NAMES, Found, Part, Table, readable
-from anyview.data.streamed import Remote
+from anyview.data.streamed import Shelf
 from anyview.errors import InputError
 
 #: column -> endings of the members that it holds
@@ -92,7 +92,7 @@ def of_files(path: Path, shards: dict[str, list[Path]]) -> Found:
 
 
 def found(
-    name: str, splits: dict[str, list[tuple[str, pa.Table]]], root: Path, remote: Remote | None = None
+    name: str, splits: dict[str, list[tuple[str, pa.Table]]], root: Path, remote: Shelf | None = None
 ) -> Found:
     """The splits of shards that were indexed, each by its name below ``root``."""
     order = list(dict.fromkeys(SPLIT_NAMES.values()))
@@ -100,7 +100,7 @@ def found(
     return Found(name, parts)
 
 
-def _table(indexed: list[tuple[str, pa.Table]], root: Path, remote: Remote | None) -> Table:
+def _table(indexed: list[tuple[str, pa.Table]], root: Path, remote: Shelf | None) -> Table:
     first = indexed[0][0].rpartition("/")[2]
     name = first if len(indexed) == 1 else f"{first} and {len(indexed) - 1:,} more"
     held = pa.concat_tables([table for _, table in indexed], promote_options="default")

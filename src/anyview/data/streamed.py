@@ -190,7 +190,7 @@ class Reading:
         return data
 
 
-class Remote:
+class Shelf:
     """Shards at an address, numbered from 0, and copies of some in ``folder`` (CACHE/streamed/KEY/copies).
 
     Attributes:
@@ -325,7 +325,7 @@ class Ahead:
         shard: of each sample, in the order in which they will be read.
     """
 
-    def __init__(self, remote: Remote, shard: Int[Tensor, "samples"]) -> None:
+    def __init__(self, remote: Shelf, shard: Int[Tensor, "samples"]) -> None:
         self.remote = remote
         first = torch.full((len(remote.files),), len(shard)).scatter_reduce_(
             0, shard, torch.arange(len(shard)), "amin"
@@ -354,7 +354,7 @@ class Shelved(Protocol):
     """Items that may lie in shards at an address."""
 
     @property
-    def remote(self) -> Remote | None: ...
+    def remote(self) -> Shelf | None: ...
 
     def shards(self) -> Int[Tensor, "rows"] | None:
         """The shard of each item, -1 for one that is nowhere; None when all lie here."""

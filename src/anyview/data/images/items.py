@@ -18,7 +18,7 @@ from anyview.data.images.pixels import EXTENSIONS, read_header
 from anyview.data.parts import Files, Found, Objects, Table
 from anyview.data.shards import read_place
 from anyview.data.source import Items, Skipped, UnreadableError
-from anyview.data.streamed import Remote
+from anyview.data.streamed import Shelf
 from anyview.errors import InputError
 
 
@@ -100,7 +100,7 @@ class Encoded:
 
     column: pa.ChunkedArray
     folder: str
-    remote: Remote | None = None
+    remote: Shelf | None = None
 
     @classmethod
     def of(cls, table: Table, name: str, head: bool = False) -> "Encoded":

@@ -19,7 +19,7 @@ from anyview.data.audio.logmel import LEAST_RATE, LogMel, bands, waveforms
 from anyview.data.audio.waves import MAX_SECONDS, Decode, Header, decode_all, each, read_header, soundfile
 from anyview.data.batch import Ragged
 from anyview.data.images.items import Collected, Split
-from anyview.data.parts import Arrays, Files, Found, Objects, Table, threads
+from anyview.data.parts import Arrays, Files, Found, Objects, Table, is_far, threads
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import (
     Dataset,
@@ -114,7 +114,7 @@ def _read(found: Found, collected: Collected, size: int | None, like: Spec | Non
         sources = _held(collected, decode, many)
     else:
         sources = _streamed(collected, decode, many)
-        far = isinstance(found.first, Table) and found.first.remote is not None
+        far = is_far(found.first)
         notes.append(f"{'fetched and ' if far else ''}decoded while they are used")
     sources = {name: source for name, source in sources.items() if len(source)}
     if not sources:

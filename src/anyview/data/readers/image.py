@@ -22,7 +22,7 @@ from anyview.data.images.items import (
 )
 from anyview.data.images.pixels import Canvas, Header, decode_all, read_classes, read_headers
 from anyview.data.labels import encode
-from anyview.data.parts import Arrays, Files, Found, Objects, Table, threads
+from anyview.data.parts import Arrays, Files, Found, Objects, Table, is_far, threads
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.source import (
     NO_CLASS,
@@ -155,7 +155,7 @@ def _read_items(found: Found, collected: Collected, size: int | None, like: Spec
     splits, skipped = collected.splits, collected.skipped
     # Whether the code of another library bears threads is not known.
     many = 1 if isinstance(found.first, Objects) else threads(found.first)
-    far = isinstance(found.first, Table) and found.first.remote is not None
+    far = is_far(found.first)
     headers = _headers(splits, many, PROBED_STREAMING if far else PROBED)[0]
     if not any(headers.values()):
         headers, broken = _headers(splits, many)

@@ -15,7 +15,7 @@ from anyview.data.parts import Files, Found, Table
 from anyview.data.readers.base import Reader, none_readable
 from anyview.data.readers.image import _read_items
 from anyview.data.source import Dataset, Items, Skipped, Source, Spec, UnreadableError
-from anyview.data.streamed import Remote
+from anyview.data.streamed import Shelf
 from anyview.data.tables import ENDINGS, of_file
 from anyview.data.text.vocabulary import fit, numbers
 from anyview.errors import InputError
@@ -126,7 +126,7 @@ class _Picked:
         return self.items[self.rows[i]]
 
     @property
-    def remote(self) -> Remote | None:
+    def remote(self) -> Shelf | None:
         return getattr(self.items, "remote", None)
 
     def shards(self) -> Tensor | None:
