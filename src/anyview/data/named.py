@@ -5,10 +5,7 @@ import gzip
 import hashlib
 import os
 import re
-import shutil
 import tarfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from anyview.data import streamed
 from anyview.data.found import look
 from anyview.data.images.scenes import TASKS as SCENES
 from anyview.data.images.scenes import scenes
@@ -38,6 +36,14 @@ class Remote:
     @property
     def file(self) -> str:
         return self.url.rsplit("/", 1)[1]
+
+    def check(self, path: Path) -> None:
+        """Raises RunError when what came is another file."""
+        kind, wanted = self.digest.split(":")
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, kind).hexdigest()
+        if got != wanted:
+            raise RunError(f"{self.url} is not the file it was ({kind} {got[:12]}..., not {wanted[:12]}...)")
 
 
 CIFAR10 = Remote(
@@ -165,29 +171,13 @@ def hub(name: str) -> Any:
 def fetch(name: str, remote: Remote) -> Path:
     """The file in the cache, fetched when it is not there; it appears only whole and with its digest."""
     path = cache_folder() / name / remote.file
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    kind, wanted = remote.digest.split(":")
-    try:
-        with urllib.request.urlopen(remote.url, timeout=60) as response, part.open("wb") as file:
-            shutil.copyfileobj(response, file)
-        with part.open("rb") as file:
-            got = hashlib.file_digest(file, kind).hexdigest()
-        if got != wanted:
+    if not path.exists():
+        try:
+            streamed.fetch(remote.url, path, remote.check)
+        except (InputError, RunError) as error:
             raise RunError(
-                f"{remote.url} is not the file it was ({kind} {got[:12]}..., not {wanted[:12]}...)"
-            )
-        part.replace(path)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise RunError(
-            f"{name} is not under $ANYVIEW_DATA, and {remote.url} cannot be fetched ({reason}); "
-            f"put {remote.file} into {path.parent}/"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+                f"{name} is not under $ANYVIEW_DATA, and {error}; or put {remote.file} into {path.parent}/"
+            ) from error
     return path
 
 

@@ -72,7 +72,7 @@ def at(address: str) -> Found:
         missing = [file for file in found if not (folder / file.name).exists()]
         size = sum(file.size for file in missing)
         what = f"fetching {len(missing):,} file{'s' if len(missing) != 1 else ''}, {size / 1e6:,.0f} MB"
-        _each(missing, lambda file: fetch(file, folder / file.name), 8, what)
+        _each(missing, lambda file: fetch(file.address, folder / file.name, file.check), 8, what)
     return look(folder if len(found) > 1 or "/" in found[0].name else folder / found[0].name)
 
 

@@ -45,6 +45,11 @@ class File:
     size: int
     version: str = ""
 
+    def check(self, path: Path) -> None:
+        """Raises OSError when what came is not the whole file."""
+        if (came := path.stat().st_size) != self.size:
+            raise OSError(f"{came:,} of {self.size:,} bytes came")
+
 
 def gib(variable: str, otherwise: int) -> int:
     """Bytes that an environment variable gives in GiB.
@@ -132,16 +137,20 @@ def read_range(file: File, start: int, size: int) -> bytes:
     return patiently(file.address, ask)
 
 
-def fetch(file: File, path: Path) -> None:
+def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
     """Copies a file from its address to ``path``, where it appears only whole.
 
+    Args:
+        check: of what came; after an OSError it is asked for again.
+
     Raises:
+        InputError: when there is nothing at the address, or it may not be read.
         RunError: when it cannot be reached, or not be written.
     """
     part = beside(path)
 
     def get() -> None:
-        system, remote = filesystem(file.address)
+        system, remote = filesystem(address)
         try:
             system.get_file(remote, str(part))
         except OSError as error:
@@ -150,12 +159,11 @@ def fetch(file: File, path: Path) -> None:
                     f"{path} could not be written ({error.strerror}); is the disk full?"
                 ) from error
             raise
-        if (size := part.stat().st_size) != file.size:
-            raise OSError(f"{size:,} of {file.size:,} bytes came")
+        check(part)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        patiently(file.address, get)
+        patiently(address, get)
         put(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -253,7 +261,8 @@ class Shelf:
         while (shard := self._next()) is not None:
             try:
                 self._make_room()
-                fetch(self.files[shard], self.copy(shard))
+                file = self.files[shard]
+                fetch(file.address, self.copy(shard), file.check)
             except (InputError, RunError, OSError):  # samples that are read by their places say what is wrong
                 self._failed.add(shard)
             finally:
