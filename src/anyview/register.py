@@ -45,11 +45,20 @@ class System:
     @property
     def evidence(self) -> dict[str, Any] | None:
         """``{"script", "holds", "date"}`` of the kept result, or None when nothing was shown yet."""
+        kept = self.kept
+        return kept and {"script": f"evidence/{self.id}.py", "holds": kept["holds"], "date": kept["date"]}
+
+    @property
+    def kept(self) -> dict[str, Any] | None:
+        """What ``evidence/results/ID.json`` says."""
         path = evidence_folder() / f"{self.id}.json"
-        if not path.is_file():
-            return None
-        result = json.loads(path.read_text())
-        return {"script": f"evidence/{self.id}.py", "holds": result["holds"], "date": result["date"]}
+        found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+        return found
+
+    @property
+    def state(self) -> str:
+        """What the evidence says: ``holds``, ``3 of 4 hold`` or ``none yet``."""
+        return state_of(self.kept)
 
     def record(self) -> dict[str, Any]:
         """The row of ``anyview systems --json``."""
@@ -119,6 +128,14 @@ def method(id: str) -> System:
     if id not in known:
         raise unknown("method", id, known)
     return known[id]
+
+
+def state_of(result: dict[str, Any] | None) -> str:
+    """How many checks of kept evidence hold, in a few words."""
+    if result is None:
+        return "none yet"
+    met = [check["holds"] for check in result["checks"]]
+    return "holds" if all(met) else f"{sum(met)} of {len(met)} hold"
 
 
 def evidence_folder() -> Path:

@@ -2,7 +2,7 @@
 
 import json
 
-from rich.table import Table
+from rich.text import Text
 
 from anyview.cli.common import Parser, console
 from anyview.errors import unknown
@@ -31,14 +31,14 @@ def run(args: list[str]) -> int:
         print(json.dumps([s.record() for s in listed], indent=2))
         return 0
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold" if out.is_terminal else "")
-    for head in ("id", "kind", "year", "evidence", "title"):
-        table.add_column(head, no_wrap=head != "title", overflow="ellipsis" if head == "title" else "fold")
-    for s in listed:
-        evidence = s.evidence
-        state = "none yet" if evidence is None else "holds" if evidence["holds"] else "does not hold"
-        table.add_row(s.id, s.kind, str(s.year), state, s.title)
-    out.print(table, soft_wrap=False)
+    heads = ("id", "kind", "year", "evidence", "title")
+    rows = [heads, *((s.id, s.kind, str(s.year), s.state, s.title) for s in listed)]
+    widths = [max(map(len, column)) for column in list(zip(*rows))[:-1]]
+    for row in rows:
+        line = Text("  ".join([*(cell.ljust(n) for cell, n in zip(row, widths)), row[-1]]))
+        if out.is_terminal:  # a title that does not fit is cut, so that each system has a line
+            line.truncate(out.width, overflow="ellipsis")
+        out.print(line, style="bold" if row is heads and out.is_terminal else None)
     return 0
 
 
