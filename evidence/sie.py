@@ -19,8 +19,13 @@ CLAIM = (
     "the invariant half knows the class better; the prediction is spoilt by another image's turn, and hardly where the "
     "turn is a mere input of an MLP."
 )
+NOTE = (
+    "The equivariant distance has the share of 4.5 that the official code sets, not the 0.45 of its README, which is "
+    "the default here: with that one the equivariant half knew the class better (by 3.7 points on these seeds). The "
+    "share was chosen on seeds 3 and 4."
+)
 BUDGET = 60
-BATCH = 128
+BATCH, EQUIVARIANCE = 128, 4.5
 TIMES = 10  #: pairs of views that each image is looked for in
 VARIANTS = {"sie": {}, "sie, mlp predictor": {"predictor": "mlp"}}
 
@@ -98,7 +103,8 @@ def halves(model: Model, data: Dataset, seed: int, still: int) -> Figures:
 
 def variant(name: str, budget: int, seed: int) -> Figures:
     data = fashion(train=5000, test=3000)
-    method, model = pretrained("sie", data, seed, budget, batch_size=BATCH, **VARIANTS[name])
+    options = {"batch_size": BATCH, "equivariance": EQUIVARIANCE} | VARIANTS[name]
+    method, model = pretrained("sie", data, seed, budget, **options)
     listens = predicted(method, *turned(model, data.splits["test"], seed, times=TIMES))
     if name != "sie":
         return {name: listens}
