@@ -30,10 +30,15 @@ CLAIM = (
     "trains twice as long, and knows less of rotations; one that learns the clusters of a network trained on labels "
     "half of which are drawn at random beats that network by a linear layer."
 )
+NOTE = (
+    "Rates were chosen on seeds 3 and 4: 0.01 for what pretrains, and for the network of wrong labels the one that "
+    "suits it best of 0.002, 0.005, 0.01 and 0.02. There all four held; the two that do not hold here are near what is "
+    "asked."
+)
 BUDGET = 15
-STEPS = 500  #: of supervised training
+STEPS, SUPERVISED_RATE = 500, 0.005  #: of supervised training
 CLUSTERS = 200
-OPTIONS = {"batch_size": 64, "clusters": CLUSTERS}
+OPTIONS = {"batch_size": 64, "clusters": CLUSTERS, "lr": 0.01}
 
 
 class Rotation(Method):
@@ -47,12 +52,12 @@ class Rotation(Method):
         self.head = nn.Linear(self.encoder.dim, 4)
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:
-        return {"logits": torch.stack([self.head(self.encoder(turned(views[0].x, k))) for k in range(4)])}
+        every = torch.cat([turned(views[0].x, k) for k in range(4)])  # one batch: the turns share statistics
+        return {"logits": self.head(self.encoder(every))[None]}
 
     def loss(self, logits: Tensor) -> Tensor:
-        return F.cross_entropy(
-            logits.flatten(0, 1).float(), torch.arange(4).repeat_interleave(logits.shape[1])
-        )
+        turn = torch.arange(4).repeat_interleave(logits.shape[1] // 4)
+        return F.cross_entropy(logits[0].float(), turn)
 
 
 def turned(x: Tensor, quarters: int) -> Tensor:
@@ -96,7 +101,7 @@ def one(budget: int, seed: int) -> Figures:
     _, first = pretrained("clusterfit", data, seed, budget, Rotation, **OPTIONS)
     _, longer = pretrained("clusterfit", data, seed, 2 * budget, Rotation, **OPTIONS)
     _, control = pretrained("clusterfit", data, seed + 100, budget, **OPTIONS)
-    noisy = supervised(first, mislabelled(data, seed), seed, STEPS)
+    noisy = supervised(first, mislabelled(data, seed), seed, STEPS, lr=SUPERVISED_RATE)
     models = {
         "rotation": first,
         "rotation, twice as long": longer,

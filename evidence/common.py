@@ -23,6 +23,7 @@ from anyview.evaluation.result import Figure
 from anyview.methods.base import Method
 from anyview.objectives.spectrum import rankme
 from anyview.training.model import Model
+from anyview.training.options import OptimizerOptions
 from anyview.training.plan import make_plan, method_class
 from anyview.training.precision import pick_device
 from anyview.training.run import train
@@ -78,9 +79,9 @@ def pretrained(
         return plan.method, train(plan, Path(run))
 
 
-def supervised(model: Model, data: Dataset, seed: int, steps: int) -> Model:
-    """The same network from fresh weights, trained for ``steps`` with the labels of train."""
-    encoder = fit(model, data.train, steps, seed, pick_device("auto"))[0]
+def supervised(model: Model, data: Dataset, seed: int, steps: int, **options: Any) -> Model:
+    """The same network from fresh weights, trained for ``steps`` with the labels of train; options of the optimiser."""
+    encoder = fit(model, data.train, steps, seed, pick_device("auto"), options=OptimizerOptions(**options))[0]
     return Model(encoder, model.modality, model.spec)
 
 

@@ -199,6 +199,7 @@ def test_systems_by_kind_and_modality(capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     assert "simclr" in out
     assert "2020" in out
+    assert len(out.splitlines()) == 1 + len(anyview.systems())  # a line each
 
 
 def test_demo_ends_with_a_table_a_verdict_and_a_report(
