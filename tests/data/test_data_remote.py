@@ -1,12 +1,16 @@
 """Data at an address: fetched whole when small, else shards that are streamed."""
 
 import itertools
+import os
+import subprocess
+import sys
 import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 from serving import serving
 from test_data_shards import png, shard, values, wav
 
@@ -17,6 +21,14 @@ from anyview.data.readers import image as image_reader
 from anyview.errors import InputError, RunError
 
 SHARDS, EACH, WINDOW = 9, 6, 3
+#: the command, in a process of its own that holds no photos
+COMMAND = """
+import sys
+from anyview.cli.main import main
+from anyview.data.readers import image
+image.MAX_HELD_BYTES = 0
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture
@@ -113,6 +125,43 @@ def test_a_resumed_run_goes_on_at_its_batch(photos, workers):
     whole = some(0, 15)
     assert all(index == gray for index, gray in whole)
     assert some(5, 10) == whole[5:]
+
+
+def test_a_killed_run_on_streamed_shards_resumes_to_the_same_weights(server, photos, tmp_path):
+    def start(*args):
+        return subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *args],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ends(process):
+        out = process.communicate(timeout=90)[0]
+        assert process.returncode == 0, out
+
+    options = ["--epochs", "8", "--batch-size", "6", "--device", "cpu"]
+    options += ["--set", "checkpoint_steps=5", "--set", "health=false"]
+    killed, whole = (
+        start("pretrain", "simclr", photos, *options, "--out", name) for name in ("killed", "whole")
+    )
+    saved = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    while not saved.exists() and killed.poll() is None:
+        time.sleep(0.005)
+    killed.kill()
+    killed.communicate()
+    assert not (tmp_path / "killed" / "encoder").exists()
+    assert 0 < torch.load(saved, weights_only=True)["global_step"] < 8 * SHARDS
+    ends(whole)
+    ends(start("resume", "killed"))
+    one, other = (
+        load_file(tmp_path / name / "encoder" / "model.safetensors") for name in ("killed", "whole")
+    )
+    assert server.whole()  # shards came, ahead of the training
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_processes_share_a_batch_as_one_would_see_it(photos):
