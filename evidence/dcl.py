@@ -13,8 +13,8 @@ NOTE = (
     "The lower the temperature, the more the positive weighs in SimCLR's denominator, and the more DCL gains: on seeds "
     "3 and 4, by which the temperature and the number of epochs were chosen, 1.9 points at 0.03, 0.9 at 0.05, 0.8 at "
     "0.07 and -0.9 at 0.1, while the weighted form loses 0.3 and 0.2 at the lowest two. SimCLR at 0.1, which suited it "
-    "best there, is shown beside them. At 0.1 and 24 epochs, which were judged first on the seeds below, DCL and SimCLR "
-    "were equal; a difference over three seeds has an error of about half a point."
+    "best there, is shown beside them. At 0.1 and 24 epochs, which were judged first on the seeds below, DCL and "
+    "SimCLR were equal; a difference over three seeds has an error of about half a point."
 )
 BUDGET = 12
 BATCH = 32  #: the paper's point: the fewer the negatives, the more the positive in the denominator costs

@@ -139,7 +139,10 @@ def test_a_killed_run_on_streamed_shards_resumes_to_the_same_weights(server, pho
         )
 
     def ends(process):
-        out = process.communicate(timeout=90)[0]
+        try:
+            out = process.communicate(timeout=90)[0]
+        finally:
+            process.kill()
         assert process.returncode == 0, out
 
     options = ["--epochs", "8", "--batch-size", "6", "--device", "cpu"]
@@ -148,10 +151,12 @@ def test_a_killed_run_on_streamed_shards_resumes_to_the_same_weights(server, pho
         start("pretrain", "simclr", photos, *options, "--out", name) for name in ("killed", "whole")
     )
     saved = tmp_path / "killed" / "checkpoints" / "last.ckpt"
-    while not saved.exists() and killed.poll() is None:
+    end = time.monotonic() + 90
+    while not saved.exists() and killed.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     killed.kill()
-    killed.communicate()
+    out = killed.communicate()[0]
+    assert saved.exists(), out
     assert not (tmp_path / "killed" / "encoder").exists()
     assert 0 < torch.load(saved, weights_only=True)["global_step"] < 8 * SHARDS
     ends(whole)
