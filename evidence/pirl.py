@@ -1,16 +1,18 @@
 """PIRL on CIFAR-10 at 32 pixels, beside a network of the same size that predicts the order of the patches."""
 
+import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anyview.data.batch import Batch
-from anyview.data.source import Source
+from anyview.data.source import Dataset
+from anyview.encoders.batch_norm import counted_anew
 from anyview.methods.base import Method
 from anyview.methods.contrastive.pirl import PIRL
+from anyview.training.model import calibrate
 from anyview.views.image_jigsaw import CELLS
 from evidence.common import Check, Evidence, Figures, baselines, cifar10, judged, over_seeds, pretrained
 
@@ -22,6 +24,7 @@ BUDGET = 24
 BATCH = 64
 RATE = 1e-2  #: both learn more by it in as many steps than by the default
 HELD = 512  #: test images whose puzzles are looked at
+COUNTED = 1024  #: training images that batch norms have counted by then
 
 
 class Order(Method):
@@ -46,48 +49,59 @@ class Order(Method):
         return F.cross_entropy(logits.flatten(0, 1), order.flatten())
 
 
-Pair = Callable[[Batch, Batch], tuple[Tensor, Tensor]]
+def counted(method: Method, data: Dataset, view: int) -> Method:
+    """A copy whose batch norms have counted images (0) or puzzles (1) of train: each has its own statistics in a
+    training step, so each must have them here."""
+    method = copy.deepcopy(method).train()
+    torch.manual_seed(0)
+    with torch.no_grad(), counted_anew(method.encoder):
+        for part in torch.arange(COUNTED).split(128):
+            x = method.make_views(data.train.fetch(part))[view].x
+            method.encoder(x.flatten(0, 1) if view else x)
+    return method.eval()
+
+
+Embed = Callable[[Any, Tensor], Tensor]
 
 
 @torch.no_grad()
-def gap(method: Method, source: Source, seed: int, pair: Pair, centred: bool = False) -> float:
-    """Mean cosine of an image and its own puzzle, less that with puzzles of other images."""
+def gap(
+    method: Method, data: Dataset, seed: int, image: Embed, puzzle: Embed, centred: bool = False
+) -> float:
+    """Mean cosine of a test image and its own puzzle, less that with puzzles of other images."""
     torch.manual_seed(seed)
-    image, puzzle = method.eval().make_views(source.fetch(torch.arange(HELD)))
-    embedded = pair(image, puzzle)
+    views = method.make_views(data.splits["test"].fetch(torch.arange(HELD)))
+    embedded = [f(counted(method, data, i), views[i].x) for i, f in enumerate((image, puzzle))]
     u, v = (F.normalize(z - z.mean(0) if centred else z, dim=1) for z in embedded)
     cosine = u @ v.T
     own = cosine.diagonal()
     return float(own.mean() - (cosine.sum() - own.sum()) / (HELD * (HELD - 1)))
 
 
-def by_heads(method: Any) -> Pair:
-    return lambda image, puzzle: (method.image_head(method.encoder(image.x)), method.puzzle(puzzle.x))
+def by_heads(method: Method, data: Dataset, seed: int) -> float:
+    return gap(method, data, seed, lambda m, x: m.image_head(m.encoder(x)), lambda m, x: m.puzzle(x))
 
 
-def by_encoder(method: Method) -> Pair:
+def by_encoder(method: Method, data: Dataset, seed: int) -> float:
     """Without heads, of which the predictor of orders has none for images: the mean over the patches."""
 
-    def pair(image: Batch, puzzle: Batch) -> tuple[Tensor, Tensor]:
-        each = method.encoder(puzzle.x.flatten(0, 1)).unflatten(0, (HELD, -1))
-        return method.encoder(image.x), each.mean(1)
+    def puzzle(network: Method, x: Tensor) -> Tensor:
+        return network.encoder(x.flatten(0, 1)).unflatten(0, (HELD, -1)).mean(1)
 
-    return pair
+    return gap(method, data, seed, lambda m, x: m.encoder(x), puzzle, centred=True)
 
 
 def one(budget: int, seed: int) -> Figures:
     data = cifar10(size=32, train=6000)
     method, model = pretrained("pirl", data, seed, budget, batch_size=BATCH, lr=RATE)
     order, ordered = pretrained("pirl", data, seed, budget, swap=Order, batch_size=BATCH, lr=RATE)
-    test = data.splits["test"]
+    # it has met patches alone, and is asked for whole images
+    calibrate(ordered.encoder, data.train, lambda x: ordered.modality.inputs(x, ordered.spec), seed)
     return baselines(data, model, seed) | {
         "pirl": judged(model.embed_source, data)
-        | {
-            "gap of heads": gap(method, test, seed, by_heads(method)),
-            "gap": gap(method, test, seed, by_encoder(method), centred=True),
-        },
+        | {"gap of heads": by_heads(method, data, seed), "gap": by_encoder(method, data, seed)},
         "order of the patches": judged(ordered.embed_source, data, ("knn",))
-        | {"gap": gap(order, test, seed, by_encoder(order), centred=True)},
+        | {"gap": by_encoder(order, data, seed)},
     }
 
 

@@ -117,6 +117,15 @@ def test_every_patch_is_embedded_alone():
     assert method.puzzle_head.in_features == 9 * 12
 
 
+def test_batch_norms_of_the_encoder_count_images_and_no_puzzles():
+    method, images = pirl().train(), pirl().train()
+    images.load_state_dict(method.state_dict())
+    views = method.make_views(BATCH)
+    method(views)
+    images.encoder(views[0].x)
+    torch.testing.assert_close(method.encoder.state_dict(), images.encoder.state_dict(), rtol=0, atol=0)
+
+
 def test_amdim_compares_three_pairs_of_scales_both_ways():
     method = amdim().eval()
     views = method.make_views(BATCH)

@@ -87,10 +87,7 @@ def greedy_dpp(kernel: Float[Tensor, "n n"], count: int) -> Int[Tensor, "count"]
 
 def _settled(network: nn.Module, x: Payload) -> Float[Tensor, "batch dim"]:
     """The output of a random network whose batch norms have the statistics of ``x``."""
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over what follows
-    if norms:
-        network.train()(x)
+    if batch_norms(network):
+        with counted_anew(network):
+            network.train()(x)
     return network.eval()(x).float()

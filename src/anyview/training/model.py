@@ -16,6 +16,7 @@ from anyview.data.loader import batches
 from anyview.data.source import Dataset, MemorySource, Source
 from anyview.encoders import registry
 from anyview.encoders.base import Encoder
+from anyview.encoders.batch_norm import batch_norms, counted_anew
 from anyview.encoders.foreign import ForeignEncoder
 from anyview.errors import InputError
 from anyview.modalities import Modality, modality
@@ -312,19 +313,12 @@ def calibrate(
     encoder: nn.Module, source: Source, inputs: Callable[[Any], Any], seed: int = 0, samples: int = 1024
 ) -> None:
     """Sets the running statistics of batch norms to those of a part of ``source``."""
-    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
+    if not batch_norms(encoder):
         return
     pick = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:samples]
-    for norm in norms:
-        norm.reset_running_stats()
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = None  # a plain average over what follows
     encoder.train()
-    for part in pick.split(256):
-        if len(part) > 1:
-            encoder(inputs(source.fetch(part).x))
-    for norm, momentum in zip(norms, momenta):
-        norm.momentum = momentum
+    with counted_anew(encoder):
+        for part in pick.split(256):
+            if len(part) > 1:
+                encoder(inputs(source.fetch(part).x))
     encoder.eval()

@@ -1,12 +1,13 @@
 """One step of any method: networks, gather, loss, gradients; plain or through the gradient cache."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anyview.data.batch import Batch
+from anyview.encoders.batch_norm import uncounted
 from anyview.methods.base import Method
 from anyview.training.gather import gather
 
@@ -70,7 +71,7 @@ def cached_step(
         return total
 
     states, chunks = [], []
-    with torch.no_grad(), _frozen_statistics(method):
+    with torch.no_grad(), uncounted(method):  # the first of two passes must not count a batch twice
         for part in parts:
             states.append(_generator_state(views[0].index.device))
             chunks.append(method(list(part)))
@@ -102,17 +103,3 @@ def _set_generator_state(device: torch.device, state: tuple[Tensor, Tensor | Non
     torch.set_rng_state(state[0])
     if state[1] is not None:
         torch.cuda.set_rng_state(state[1], device)
-
-
-@contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Batch norms keep their running statistics: the first of two passes must not count a batch twice."""
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    momenta = [m.momentum for m in norms]
-    for m in norms:
-        m.momentum = 0.0
-    try:
-        yield
-    finally:
-        for m, momentum in zip(norms, momenta):
-            m.momentum = momentum

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
+from anyview.encoders.batch_norm import uncounted
 from anyview.methods.base import Method
 from anyview.objectives.noise import nce
 from anyview.register import system
@@ -27,7 +28,8 @@ class PIRL(Method):
     image and its nine patches, in random order, must both find the image's own entry in a memory.
 
     The network sees each patch alone. Their embeddings are put side by side in the order they come, and a linear
-    layer makes one of them. The memory has an average of each image's embedding, of whole images only, changed after
+    layer makes one of them. Batch norms of the encoder count whole images alone, which are what it will embed: patches
+    have other statistics. The memory has an average of each image's embedding, of whole images only, changed after
     the step. The draw of negatives follows from the step's number, so that all processes agree on it.
 
     Args:
@@ -79,7 +81,8 @@ class PIRL(Method):
 
     def puzzle(self, patches: Tensor) -> Tensor:
         """One embedding of the patches ``(batch, 9, channels, patch, patch)`` of each image."""
-        each = self.patch_head(self.encoder(patches.flatten(0, 1)))
+        with uncounted(self.encoder):
+            each = self.patch_head(self.encoder(patches.flatten(0, 1)))
         return self.puzzle_head(each.unflatten(0, (len(patches), -1)).flatten(1))
 
     def forward(self, views: list[Batch]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch, Payload
 from anyview.encoders.base import Encoder
+from anyview.encoders.batch_norm import batch_norms
 from anyview.encoders.heads import DINOHead
 from anyview.methods.projected import Taught
 from anyview.objectives.distillation import distillation
@@ -78,8 +79,7 @@ class DINO(Taught):
         self.start_temperature, self.temperature_warmup = start_temperature, temperature_warmup
         self.momentum, self.held = 0.996 if momentum is None else momentum, held
         if norm is None:
-            normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in encoder.modules())
-            norm = "batch" if normed else "none"
+            norm = "batch" if batch_norms(encoder) else "none"
         self.new_head = partial(
             DINOHead, encoder.dim, hidden_dim, bottleneck_dim, out_dim or 65536, norm=norm
         )
