@@ -1,11 +1,14 @@
 """The house: short files, rooms on their floors, and names that belong where they are."""
 
 import ast
+import builtins
+import dis
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -58,6 +61,23 @@ def test_no_file_is_long(path: Path) -> None:
 def test_a_method_is_short_in_the_middle() -> None:
     methods = [p for p in FILES if p.parent.parent == ROOT / "methods" and p.name != "__init__.py"]
     assert statistics.median(len(p.read_text(encoding="utf-8").splitlines()) for p in methods) <= 80
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from codes(part)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_name_that_a_function_asks_for_is_defined(path: Path) -> None:
+    """Linters are told to leave unknown names alone, as the shapes of jaxtyping are names to them."""
+    whole = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    steps = [step for code in codes(whole) for step in dis.get_instructions(code)]
+    asked = {step.argval for step in steps if step.opname == "LOAD_GLOBAL"}
+    defined = {step.argval for step in steps if step.opname in {"STORE_NAME", "STORE_GLOBAL"}}
+    assert asked - defined - set(dir(builtins)) - {"__file__"} == set()
 
 
 def test_only_the_loop_knows_processes_and_lightning() -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from anyview.data.batch import Payload
+from anyview.encoders.batch_norm import batch_norms, counted_anew
 from anyview.errors import InputError
 
 
