@@ -25,27 +25,38 @@ from evidence.common import (
 
 CLAIM = (
     "The encoder beats an untrained one; a higher price of a nat gives a code of fewer nats, Gaussian or of bits; 64 "
-    "bits find neighbours far better than 64 random projections of untrained features; the variance of a code tells "
-    "images blended with noise."
+    "bits find neighbours far better than 64 random projections of untrained features; at a high price the variance "
+    "of a code tells images blended with noise."
 )
 BUDGET = 16
+NOTE = (
+    "Batch, rate, the temperature of the bits (0.2) and the price at which variances are looked at (0.1) were chosen "
+    "on seeds 3 and 4; twelve settings were tried. At lower prices, which are better for neighbours, the variance "
+    "tells nothing of noise, or the contrary, and at 0.1 it tells less with a temperature of 0.2 or 1 or a rate of "
+    "0.02 (AUROC 65, 43 and 47 there)."
+)
 PRICES = (0.0, 0.001, 0.01, 0.1)
 CODES = {"gaussian": 32, "bernoulli": 64}
-MAIN = ("gaussian", 0.001)
+TEMPERATURE = {"gaussian": 0.5, "bernoulli": 0.2}
+BATCH, RATE = 64, 1e-2
+MAIN = ("gaussian", 0.1)
 BITS = ("bernoulli", 0.001)
 BLEND = 0.5  #: share of uniform noise in a blended image
 
 
 def variant(distribution: str, beta: float, budget: int, seed: int) -> Figures:
     data = cifar10(train=6000)
-    options = {"distribution": distribution, "code_dim": CODES[distribution], "beta": beta}
+    code = {"distribution": distribution, "code_dim": CODES[distribution], "beta": beta}
+    options = code | {"temperature": TEMPERATURE[distribution], "batch_size": BATCH, "lr": RATE}
     method, model = pretrained("stochastic-contrastive", data, seed, budget, **options)
     name, found = f"{distribution}, beta {beta:g}", {}
     kl = projected(method, model, lambda h: method.bottleneck(h).kl)(data.splits["test"])
     row = {"nats": float(kl.mean())}
+    if distribution == "gaussian":
+        row |= {"AUROC of noise": noise_seen(method, model, data, seed)}
     if (distribution, beta) == MAIN:
         name = "stochastic-contrastive"
-        row |= judged(model.embed_source, data) | {"AUROC of noise": noise_seen(method, model, data, seed)}
+        row |= judged(model.embed_source, data)
         found = baselines(data, model, seed)
     if (distribution, beta) == BITS:
         bits = projected(method, model, lambda h: 2.0 * method.bottleneck.code(h) - 1)
