@@ -18,13 +18,21 @@ from evidence.common import Check, Evidence, Figures, baselines, judged, over_se
 
 CLAIM = (
     "The largest of DUET's bins says how far an image is turned, better than a linear layer trained to say it from "
-    "SimCLR's embeddings on the same views; nearest neighbours by the whole embedding are no worse."
+    "SimCLR's embeddings on the same views; nearest neighbours by the whole embedding are no worse, nor than by an "
+    "untrained one."
 )
 BUDGET = 24
-BATCH = 128
-BINS = 8
-#: weights of the parameter: the paper's of its example with rotations, and its usual one
-GROUP = {"duet": 1000.0, "duet, weight 10": 10.0, "simclr": 10.0}
+NOTE = (
+    "The weight of the parameter (60), the rate (0.01) and crops of half of the image and more were chosen on seeds 3 "
+    "and 4, of twelve settings. With the paper's weight of its example with rotations (1,000), its crops and the "
+    "default rate DUET was 7.5 points below SimCLR by neighbours on these seeds; that rate serves SimCLR better, "
+    "which has both, and the better of its figures counts. Images are turned by any angle, which costs both much of "
+    "what neighbours tell of clothes: raw pixels are better than either."
+)
+BATCH, BINS = 128, 8
+OPTIONS = {"batch_size": BATCH, "group": 60.0, "crop_scale": (0.5, 1.0)}
+#: rates; None is the default
+RATES = {"duet": 1e-2, "simclr": 1e-2, "simclr, default rate": None}
 
 
 def fashion(train: int = 8000, test: int = 4000) -> Dataset:
@@ -80,24 +88,27 @@ def variant(name: str, budget: int, seed: int) -> Figures:
     def simclr(method: Method) -> Method:
         return SimCLR(method.encoder, method.views, layers=3, temperature=0.1)
 
-    swap = simclr if name == "simclr" else None
-    method, model = pretrained("duet", data, seed, budget, swap=swap, batch_size=BATCH, group=GROUP[name])
+    options = OPTIONS | ({"lr": RATES[name]} if RATES[name] else {})
+    swap = None if name == "duet" else simclr
+    method, model = pretrained("duet", data, seed, budget, swap=swap, **options)
     rows = {name: judged(model.embed_source, data, ("knn",))}
-    if name == "simclr":
-        rows[name]["angle"] = trained_to_read(model, data, seed)
-        return rows
-    rows[name]["angle"] = read_off(method, model, data, seed)
-    return (baselines(data, model, seed, ("knn",)) if name == "duet" else {}) | rows
+    if name == "duet":
+        rows[name]["angle"] = read_off(method, model, data, seed)
+        return baselines(data, model, seed, ("knn",)) | rows
+    rows[name]["angle"] = trained_to_read(model, data, seed)
+    return rows
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds([partial(variant, name) for name in GROUP], budget, seeds)
-    duet, simclr = rows["duet"], rows["simclr"]
+    rows = over_seeds([partial(variant, name) for name in RATES], budget, seeds)
+    untrained, _, duet, *simclr = rows.values()
+    angle, knn = (max(row[figure] for row in simclr) for figure in ("angle", "knn"))
     return Evidence(
         list(rows.values()),
         [
             Check("angle within a bin, of which 37.5 is chance", duet["angle"], 60),
-            Check("angle within a bin, above simclr's linear layer", duet["angle"] - simclr["angle"], 10),
-            Check("knn, duet less simclr", duet["knn"] - simclr["knn"], -1),
+            Check("angle within a bin, above simclr's linear layer", duet["angle"] - angle, 10),
+            Check("knn, duet less simclr", duet["knn"] - knn, -1),
+            Check("knn above untrained", duet["knn"] - untrained["knn"], 0),
         ],
     )
