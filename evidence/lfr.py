@@ -1,5 +1,7 @@
 """LFR on 5,000 images of CIFAR-10 at 16 pixels, with one random network, and all trained at once."""
 
+from functools import partial
+
 from evidence.common import Check, Evidence, Figures, baselines, cifar10, judged, over_seeds, pretrained
 
 CLAIM = (
@@ -15,21 +17,24 @@ NOTE = (
 BATCH, RATE = 128, 8e-3
 
 
-def one(budget: int, seed: int) -> Figures:
+#: what each has of its own, and its share of the epochs: half of them are the encoder's when it takes turns
+VARIANTS: dict[str, tuple[dict[str, int], float]] = {
+    "lfr": ({}, 1),
+    "lfr, one random network": ({"targets": 1}, 1),
+    "lfr, all at once": ({"predictor_epochs": 0}, 0.5),
+}
+
+
+def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(train=5000, test=2000)
-    _, model = pretrained("lfr", data, seed, budget, batch_size=BATCH, lr=RATE)
-    _, single = pretrained("lfr", data, seed, budget, batch_size=BATCH, lr=RATE, targets=1)
-    # half of the epochs are the encoder's when it takes turns
-    _, joint = pretrained("lfr", data, seed, budget // 2, batch_size=BATCH, lr=RATE, predictor_epochs=0)
-    return baselines(data, model, seed) | {
-        "lfr": judged(model.embed_source, data),
-        "lfr, one random network": judged(single.embed_source, data),
-        "lfr, all at once": judged(joint.embed_source, data),
-    }
+    own, share = VARIANTS[name]
+    _, model = pretrained("lfr", data, seed, round(share * budget), batch_size=BATCH, lr=RATE, **own)
+    rows = {name: judged(model.embed_source, data)}
+    return baselines(data, model, seed) | rows if name == "lfr" else rows
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds(one, budget, seeds)
+    rows = over_seeds([partial(variant, name) for name in VARIANTS], budget, seeds)
     untrained, raw, lfr, single, joint = rows.values()
     return Evidence(
         list(rows.values()),
