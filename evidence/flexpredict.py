@@ -25,8 +25,13 @@ CLAIM = (
     "and by nearest neighbours. Its predictions differ between draws, and the more the larger sigma is. A noise "
     "projection of its own shrinks in training to less than half of what the tied one keeps."
 )
+NOTE = (
+    "The rate of 0.004 was chosen on seeds 3 and 4, where it serves I-JEPA better than the default by both probes (35.9 "
+    "and 34.0 by neighbours) and FlexPredict by neighbours (34.3 and 32.1; the linear probe 37.9 and 38.5). A "
+    "projection of the noise's own keeps 0.47 of the tied one there, 0.57 at the default; 0.58 on the seeds below."
+)
 BUDGET = 22
-BATCH = 32
+BATCH, RATE = 32, 4e-3
 
 
 class Untied(nn.Module):
@@ -74,7 +79,7 @@ def spread(method: Method, model: Model, data: Dataset, sigma: float) -> float:
     return float(every.std(0).mean() / every.flatten(0, 2).std(0).mean())
 
 
-OPTIONS = {"batch_size": BATCH, "predictor_depth": 1, **SMALL_VIT}
+OPTIONS = {"batch_size": BATCH, "lr": RATE, "predictor_depth": 1, **SMALL_VIT}
 
 
 def images() -> Dataset:
@@ -101,7 +106,7 @@ def plain(budget: int, seed: int) -> Figures:
 def free(budget: int, seed: int) -> Figures:
     data = images()
     method, model = pretrained("flexpredict", data, seed, budget, swap=untie, **OPTIONS)
-    norm = {"norm": float(method.predictor.own.norm())}  # type: ignore[union-attr]
+    norm = {"norm": method.predictor.own.norm().item()}  # type: ignore[union-attr]
     return {"flexpredict, noise not tied": judged(model.embed_source, data, ("knn",)) | norm}
 
 

@@ -19,7 +19,7 @@ CLAIM = (
     "VICReg beats the untrained encoder and raw pixels by nearest neighbours; without the variance term the "
     "embeddings collapse to a point; without the covariance term they use fewer directions."
 )
-BUDGET = 40
+BUDGET = 28
 BATCH = 128
 VARIANTS = {
     "vicreg": {},
