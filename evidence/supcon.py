@@ -33,6 +33,7 @@ NOTE = (
 )
 BATCH = 128
 RATE = 1e-2  #: of all three, each of which it serves better than smaller ones
+SHARED: dict[str, Any] = {"batch_size": BATCH, "lr": RATE}
 TEMPERATURE = 0.1  #: of both: cosines lie as far apart as the temperature lets them
 
 
@@ -68,28 +69,31 @@ def geometry(embed: Callable[[Any], Tensor], data: Dataset) -> dict[str, float]:
     return {"within - between": float(cosine[same].mean() - cosine[other].mean())}
 
 
-def one(budget: int, seed: int) -> Figures:
+def of_supcon(budget: int, seed: int) -> Figures:
     data = cifar10(train=5600)
-    shared = {"batch_size": BATCH, "lr": RATE, "temperature": TEMPERATURE}
-    method, model = pretrained("supcon", data, seed, budget, **shared)
-    plain, simclr = pretrained("simclr", data, seed, budget, **shared)
-    supervised, crossed = pretrained(
-        "supcon", data, seed, budget, swap=CrossEntropy, batch_size=BATCH, lr=RATE
-    )
-    answer = projected(supervised, crossed, supervised.classifier)(data.splits["test"])
+    method, model = pretrained("supcon", data, seed, budget, temperature=TEMPERATURE, **SHARED)
+    apart = geometry(projected(method, model, method.projector), data)
+    return baselines(data, model, seed) | {"supcon": judged(model.embed_source, data) | apart}
+
+
+def of_simclr(budget: int, seed: int) -> Figures:
+    data = cifar10(train=5600)
+    method, model = pretrained("simclr", data, seed, budget, temperature=TEMPERATURE, **SHARED)
+    apart = geometry(projected(method, model, method.projector), data)
+    return {"simclr": judged(model.embed_source, data) | apart}
+
+
+def of_classifier(budget: int, seed: int) -> Figures:
+    data = cifar10(train=5600)
+    method, model = pretrained("supcon", data, seed, budget, swap=CrossEntropy, **SHARED)
+    answer = projected(method, model, method.classifier)(data.splits["test"])
     label = data.splits["test"].label
     correct = 100 * float((answer.argmax(1) == label).double().mean())
-    return baselines(data, model, seed) | {
-        "supcon": judged(model.embed_source, data)
-        | geometry(projected(method, model, method.projector), data),
-        "simclr": judged(simclr.embed_source, data)
-        | geometry(projected(plain, simclr, plain.projector), data),
-        "cross-entropy": judged(crossed.embed_source, data) | {"own classifier": correct},
-    }
+    return {"cross-entropy": judged(model.embed_source, data) | {"own classifier": correct}}
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds(one, budget, seeds)
+    rows = over_seeds([of_supcon, of_simclr, of_classifier], budget, seeds)
     untrained, _, supcon, simclr, crossed = rows.values()
     together = "within - between"
     best = max(crossed["linear"], crossed["own classifier"])
