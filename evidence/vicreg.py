@@ -19,7 +19,8 @@ CLAIM = (
     "VICReg beats the untrained encoder and raw pixels by nearest neighbours; without the variance term the "
     "embeddings collapse to a point; without the covariance term they use fewer directions."
 )
-BUDGET = 28
+NOTE = "In 28 epochs (5 minutes) all but one of the checks hold on these seeds: it is 2.7 above raw pixels."
+BUDGET = 40
 BATCH = 128
 VARIANTS = {
     "vicreg": {},
