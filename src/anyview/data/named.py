@@ -176,7 +176,7 @@ def fetch(name: str, remote: Remote) -> Path:
             streamed.fetch(remote.url, path, remote.check)
         except (InputError, RunError) as error:
             raise RunError(
-                f"{name} is not under $ANYVIEW_DATA, nor {remote.file} in {path.parent}/, and {error}"
+                f"{name} is not under $ANYVIEW_DATA, and {error}; or put {remote.file} into {path.parent}/"
             ) from error
     return path
 
