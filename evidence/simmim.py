@@ -38,7 +38,7 @@ def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(train=7000, test=3000)
     own, share = VARIANTS[name]
     _, model = pretrained("simmim", data, seed, int(share * budget), batch_size=BATCH, **own)
-    if share < 1:
+    if name.endswith("convnet-s"):
         fresh = model.untrained(data.train, seed)
         return {
             name: judged(model.embed_source, data, ("knn",)),
