@@ -73,8 +73,8 @@ def test_what_is_whole_gets_the_mean_of_its_gradients(trained: Path) -> None:
         assert neither is None
 
 
-def test_processes_part_before_python_ends(trained: Path) -> None:
-    assert [(trained / f"together {rank}").read_text() for rank in (0, 1)] == ["False", "False"]
+def test_processes_part_before_python_ends_and_no_thread_of_theirs_is_left(trained: Path) -> None:
+    assert [(trained / f"left {rank}").read_text() for rank in (0, 1)] == ["False 0", "False 0"]
 
 
 def test_a_run_that_is_gone_on_with_ends_where_it_would_have(trained: Path) -> None:

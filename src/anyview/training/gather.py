@@ -1,5 +1,6 @@
 """Embeddings of all processes, with gradient. The only place that knows processes exist, with the loop."""
 
+import gc
 import os
 from typing import Any
 
@@ -44,8 +45,28 @@ def world_size() -> int:
 def leave() -> None:
     """Ends the meeting of processes, where there is one. Python must be alive for it: a thread of gloo that still
     holds a tensor when the interpreter goes aborts the process, after everything was saved."""
-    if dist.is_available() and dist.is_initialized():
+    if not dist.is_available():
+        return
+    if dist.is_initialized():
         dist.destroy_process_group()
+    _forget_meshes()
+
+
+def _forget_meshes() -> None:
+    """Lets go of what DTensor keeps of the runs that shared out their weights: its caches hold their meshes, these
+    their groups, and those their threads, until Python is gone. Which caches there are depends on torch."""
+    from torch.distributed.tensor import _collective_utils, _redistribute, debug
+
+    topology = getattr(_collective_utils, "MeshTopoInfo", None)
+    for cache in (
+        getattr(debug, "_clear_sharding_prop_cache", None),
+        getattr(_redistribute, "clear_redistribute_planner_cache", None),
+        getattr(getattr(_redistribute, "_gen_transform_infos", None), "cache_clear", None),
+        getattr(getattr(topology, "build_from_mesh", None), "cache_clear", None),
+    ):
+        if cache is not None:
+            cache()
+    gc.collect()
 
 
 def gather(x: Tensor) -> Tensor:
