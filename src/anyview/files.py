@@ -27,11 +27,14 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         put(temporary, path)
     except OSError as error:
-        raise RunError(
-            f"{path} could not be written ({error.strerror or error}); is the disk full?"
-        ) from error
+        raise not_written(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: OSError) -> RunError:
+    """What is said of a file that could not be written."""
+    return RunError(f"{path} could not be written ({error.strerror or error}); is the disk full?")
 
 
 def beside(path: Path) -> Path:

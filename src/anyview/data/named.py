@@ -175,8 +175,9 @@ def fetch(name: str, remote: Remote) -> Path:
         try:
             streamed.fetch(remote.url, path, remote.check)
         except (InputError, RunError) as error:
+            either = " Or" if str(error).endswith("?") else "; or"
             raise RunError(
-                f"{name} is not under $ANYVIEW_DATA, and {error}; or put {remote.file} into {path.parent}/"
+                f"{name} is not under $ANYVIEW_DATA, and {error}{either} put {remote.file} into {path.parent}/"
             ) from error
     return path
 

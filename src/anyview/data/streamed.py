@@ -20,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anyview.errors import InputError, RunError
-from anyview.files import beside, put
+from anyview.files import beside, not_written, put
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  #: seconds before an address that did not answer is asked again
 WINDOW = 8  #: shards whose samples an epoch mixes
@@ -155,18 +155,22 @@ def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
             system.get_file(remote, str(part))
         except OSError as error:
             if isinstance(error, _DISK) or shutil.disk_usage(part.parent).free < 2**20:
-                raise RunError(
-                    f"{path} could not be written ({error.strerror}); is the disk full?"
-                ) from error
+                raise not_written(path, error) from error
             raise
         check(part)
 
+    there = path.parent.is_dir()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         patiently(address, get)
         put(part, path)
+    except OSError as error:
+        raise not_written(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+        if not there:
+            with contextlib.suppress(OSError):  # nothing came, or it does not lie there
+                path.parent.rmdir()
 
 
 class Reading:
