@@ -1,5 +1,6 @@
 """UDI on CIFAR-10 with a small ViT, and without its loss on patches."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anyview.data.source import Dataset
-from anyview.encoders.correspondence import in_crop, in_image
+from anyview.encoders.correspondence import Crop, crops, in_crop, in_image
 from anyview.methods.base import Method
 from anyview.training.step import seed_step
 from evidence.common import (
@@ -27,8 +28,14 @@ CLAIM = (
     "The target of UDI's second class token has more modes than that of the first, and its patches find their place in "
     "another crop of the image more often than without the loss on patches."
 )
-BUDGET = 13
+NOTE = (
+    "The second target is softer than the first only once the first has become sharp: on seeds 3 and 4 by 0.25 nats "
+    "after 26 epochs, and on the seeds below, after 13, by 0.04 less. So the budget is longer than that."
+)
+BUDGET = 22
 VIEWS = {"global_scale": (0.4, 1.0), "local_scale": (0.2, 0.5), "local_count": 2}
+OPTIONS: dict[str, Any] = {"batch_size": 32, "out_dim": 1024, **VIEWS, **SMALL_VIT}
+VARIANTS: dict[str, dict[str, Any]] = {"udi": {}, "udi, no loss on patches": {"patch_weight": 0.0}}
 
 
 @torch.no_grad()
@@ -47,7 +54,7 @@ def seen(method: Method, data: Dataset) -> dict[str, float]:
             ("second", udi.second_centre, found["second_teacher"]),
         ):
             targets[name].append(entropy(centre(logits, udi.sharpness())).mean())
-        right.append(matched(udi, views[0], views[1]))
+        right.append(matched(*crops(udi.encoder, views[:2])))
     return {
         "entropy of the first target": float(torch.stack(targets["first"]).mean()),
         "entropy of the second": float(torch.stack(targets["second"]).mean()),
@@ -55,29 +62,23 @@ def seen(method: Method, data: Dataset) -> dict[str, float]:
     }
 
 
-def matched(udi: Any, one: Any, other: Any) -> Tensor:
+def matched(one: Crop, other: Crop) -> Tensor:
     """Whether each patch of one crop that shows a part of the other finds it there."""
-    here, there = udi.encoder.tokens(one.x), udi.encoder.tokens(other.x)
-    places = in_image(here.coords, *udi.frame(one))
-    at, inside = in_crop(places, *udi.frame(other))
-    near = (F.normalize(here.values, dim=-1) @ F.normalize(there.values, dim=-1).mT).argmax(-1)
-    found = there.coords.gather(1, near[..., None].expand(-1, -1, 2))
+    at, inside = in_crop(in_image(one.coords, *one.frame), *other.frame)
+    near = (F.normalize(one.values, dim=-1) @ F.normalize(other.values, dim=-1).mT).argmax(-1)
+    found = other.coords.gather(1, near[..., None].expand(-1, -1, 2))
     return ((found - at).abs() <= 1).all(-1)[inside]
 
 
-def one(budget: int, seed: int) -> Figures:
+def variant(name: str, budget: int, seed: int) -> Figures:
     data = cifar10(size=32, train=2000, test=1000)
-    options: dict[str, Any] = {"batch_size": 32, "out_dim": 1024, **VIEWS, **SMALL_VIT}
-    rows: Figures = {}
-    for name, weight in (("udi", 1.0), ("udi, no loss on patches", 0.0)):
-        method, model = pretrained("udi", data, seed, budget, **options, patch_weight=weight)
-        rows = rows or baselines(data, model, seed, ("knn",))
-        rows[name] = judged(model.embed_source, data, ("knn",)) | seen(method, data)
-    return rows
+    method, model = pretrained("udi", data, seed, budget, **OPTIONS, **VARIANTS[name])
+    rows = {name: judged(model.embed_source, data, ("knn",)) | seen(method, data)}
+    return baselines(data, model, seed, ("knn",)) | rows if name == "udi" else rows
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds(one, budget, seeds)
+    rows = over_seeds([partial(variant, name) for name in VARIANTS], budget, seeds)
     untrained, _, udi, crops = rows.values()
     more = udi["entropy of the second"] - udi["entropy of the first target"]
     return Evidence(

@@ -5,7 +5,7 @@ import torch
 
 from anyview.data import open as open_data
 from anyview.encoders import build
-from anyview.encoders.correspondence import in_crop, in_image
+from anyview.encoders.correspondence import crops, in_crop, in_image
 from anyview.encoders.positions import grid
 from anyview.errors import InputError
 from anyview.methods.distillation.udi import UDI
@@ -58,7 +58,8 @@ def test_the_same_crop_twice_gives_students_and_teachers_the_same_patches() -> N
     mirrored = view.with_x(view.x.flip(3), flip=~view.meta["flip"])
     assert method([view, mirrored])["valid"].all()
     coords = grid((8, 8)).expand(6, -1, -1)
-    at, _ = in_crop(in_image(coords, *method.frame(mirrored)), *method.frame(view))
+    one, other = crops(method.encoder, [mirrored, view])
+    at, _ = in_crop(in_image(coords, *one.frame), *other.frame)
     torch.testing.assert_close(at[..., 0], coords[..., 0])
     torch.testing.assert_close(at[..., 1], 7 - coords[..., 1])
 
@@ -69,8 +70,8 @@ def test_without_patches_the_second_token_learns_the_targets_of_the_first_and_th
     torch.testing.assert_close(found["second_teacher"][:, :3], found["teacher"][0][:, None].expand(-1, 3, -1))
     torch.testing.assert_close(found["second_teacher"][:, 3:], found["teacher"][1][:, None].expand(-1, 3, -1))
     terms = method.loss(**found)
-    crops = distillation(found["student"], (found["teacher"] / 0.04).softmax(-1), 0.1)
-    torch.testing.assert_close(3 * terms["crops"], crops)
+    dinos = distillation(found["student"], (found["teacher"] / 0.04).softmax(-1), 0.1)
+    torch.testing.assert_close(3 * terms["crops"], dinos)
     assert terms["patches"] == 0
 
 

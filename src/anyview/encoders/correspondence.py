@@ -1,11 +1,57 @@
 """Which patches of two crops of one image show the same place (UDI, Su and Ji 2024, arXiv:2407.17671, section 3.2)."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from anyview.data.batch import Batch, payload_cat
+from anyview.encoders.token_encoder import TokenEncoder
 from anyview.errors import InputError
+
+Frame = tuple[tuple[float, float], Int64[Tensor, "batch 4"], Bool[Tensor, "batch"]]
+
+
+class Crop(NamedTuple):
+    """What an encoder gives of a crop, and where in the image that is.
+
+    Args:
+        vector: of the whole crop.
+        extra: tokens beside the patches.
+        values: of the patches.
+        coords: row and column of each patch.
+        frame: patches along the sides, where the crop was cut, whether it was mirrored (as ``in_image`` takes them).
+    """
+
+    vector: Float[Tensor, "batch dim"]
+    extra: Float[Tensor, "batch extra dim"]
+    values: Float[Tensor, "batch tokens dim"]
+    coords: Float[Tensor, "batch tokens 2"]
+    frame: Frame
+
+    def places(self, index: Int64[Tensor, "batch wanted"]) -> Float[Tensor, "batch wanted 2"]:
+        """Where in the image the patches lie that ``index`` names."""
+        return in_image(pick(self.coords, index), *self.frame)
+
+    def between(self, at: Float[Tensor, "batch wanted 2"]) -> Float[Tensor, "batch wanted dim"]:
+        """What the patches say of rows and columns between them."""
+        return interpolate(self.values, self.coords, at)
+
+
+def crops(encoder: TokenEncoder, views: list[Batch]) -> list[Crop]:
+    """What ``encoder`` gives of each of several crops of one size, in a single pass."""
+    if not views:
+        return []
+    patch, (height, width) = encoder.tokenizer.patch, views[0].x.shape[2:]
+    vector, extra, tokens = encoder.parts(payload_cat([view.x for view in views]))
+    parts = zip(*(t.chunk(len(views)) for t in (vector, extra, tokens.values, tokens.coords)))
+    cells = height / patch, width / patch
+    return [
+        Crop(v, e, p, at, (cells, view.meta["box"], view.meta["flip"]))
+        for (v, e, p, at), view in zip(parts, views)
+    ]
 
 
 def one_per_window(coords: Float[Tensor, "batch tokens 2"], window: int) -> Int64[Tensor, "batch windows"]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
-from anyview.encoders.correspondence import Gathering, in_crop, in_image, interpolate, one_per_window, pick
+from anyview.encoders.correspondence import Gathering, crops, in_crop, one_per_window, pick
 from anyview.encoders.token_encoder import TokenEncoder, mean_valid, that_drops
 from anyview.errors import InputError
 from anyview.methods.distillation.dino import DINO, LARGE
@@ -88,34 +88,33 @@ class UDI(DINO):
         averaged: Any = self.teacher.module
         encoder, head, gathering = averaged
         with torch.no_grad():
-            seen = [encoder.parts(view.x) for view in views[:LARGE]]
-            teacher = torch.stack([head(vector) for vector, _, _ in seen])
-        parts = [self.encoder.parts(view.x) for view in views]
-        second = [self.head(extra[:, 1], held) for _, extra, _ in parts]
+            seen = crops(encoder, views[:LARGE])
+            teacher = head(torch.stack([crop.vector for crop in seen]))
+        mine = crops(self.encoder, views[:LARGE]) + crops(self.encoder, views[LARGE:])
+        drawn = [one_per_window(crop.coords, WINDOWS[w >= LARGE]) for w, crop in enumerate(mine)]
         pairs = [(v, w) for v, w in product(range(LARGE), range(len(views))) if v != w]
-        blended, patches, named, valid = [], [], [], []
-        drawn = [one_per_window(tokens.coords, WINDOWS[w >= LARGE]) for w, (_, _, tokens) in enumerate(parts)]
-        for v, w in pairs:
-            mine, theirs = parts[w][2], seen[v][2]
-            places = in_image(pick(mine.coords, drawn[w]), *self.frame(views[w]))
-            at, inside = in_crop(places, *self.frame(views[v]))
-            with torch.no_grad():
-                there = head(gathering(interpolate(theirs.values, theirs.coords, at), theirs.values))
-                mean = torch.where(inside.any(1, keepdim=True), mean_valid(there, inside), teacher[v])
+        where = [in_crop(mine[w].places(drawn[w]), *seen[v].frame) for v, w in pairs]
+        with torch.no_grad():
+            found = []
+            for v, crop in enumerate(seen):  # all that others ask of one crop, together
+                at = torch.cat([at for (of, _), (at, _) in zip(pairs, where) if of == v], 1)
+                found.append(gathering(crop.between(at), crop.values))
+            there = head(torch.cat(found, 1)).split([at.shape[1] for at, _ in where], 1)
+            blended = []
+            for (v, _), named, (_, inside) in zip(pairs, there, where):
+                mean = torch.where(inside.any(1, keepdim=True), mean_valid(named, inside), teacher[v])
                 blended.append(self.alpha * mean + (1 - self.alpha) * teacher[v])
-            if w < LARGE:
-                asked = self.gathering(pick(mine.values, drawn[w]), mine.values)
-                patches.append(self.head(asked, held))
-                named.append(there)
-                valid.append(inside)
+        asked = [(pick(mine[w].values, drawn[w]), mine[w].values) for _, w in pairs if w < LARGE]
+        patches = torch.cat([self.gathering(*each) for each in asked], 1)
+        second = self.head(torch.stack([crop.extra[:, 1] for crop in mine]), held)
         return {
-            "student": torch.stack([self.head(vector, held) for vector, _, _ in parts]),
+            "student": self.head(torch.stack([crop.vector for crop in mine]), held),
             "teacher": teacher,
-            "second": torch.stack([second[w] for _, w in pairs], 1),
+            "second": second[[w for _, w in pairs]].transpose(0, 1),
             "second_teacher": torch.stack(blended, 1),
-            "patches": torch.cat(patches, 1),
-            "patches_teacher": torch.cat(named, 1),
-            "valid": torch.cat(valid, 1),
+            "patches": self.head(patches, held),
+            "patches_teacher": torch.cat([t for t, (_, w) in zip(there, pairs) if w < LARGE], 1),
+            "valid": torch.cat([inside for (_, inside), (_, w) in zip(where, pairs) if w < LARGE], 1),
         }
 
     def loss(  # type: ignore[override]
@@ -128,8 +127,8 @@ class UDI(DINO):
         patches_teacher: Tensor,
         valid: Tensor,
     ) -> dict[str, Tensor]:
-        crops = super().loss(student, teacher)
-        assert isinstance(crops, Tensor)
+        whole = super().loss(student, teacher)
+        assert isinstance(whole, Tensor)
         target = self.second_centre(second_teacher, self.sharpness())
         self.second_centre.note(second_teacher)
         every = torch.ones_like(second[..., 0], dtype=torch.bool)
@@ -137,14 +136,9 @@ class UDI(DINO):
         named = self.patch_centre(patches_teacher, self.sharpness())
         self.patch_centre.note(patches_teacher[valid])
         dense = masked_distillation(patches, named, valid, self.temperature)
-        return {"crops": crops / 3, "second": blend / 3, "patches": self.patch_weight * dense / 3}
+        return {"crops": whole / 3, "second": blend / 3, "patches": self.patch_weight * dense / 3}
 
     def after_step(self) -> None:
         super().after_step()
         self.second_centre.update()
         self.patch_centre.update()
-
-    def frame(self, view: Batch) -> tuple[tuple[float, float], Tensor, Tensor]:
-        """Patches along the sides of a crop, where it was cut, and whether it was mirrored."""
-        patch: Any = self.encoder.tokenizer.patch
-        return (view.x.shape[2] / patch, view.x.shape[3] / patch), view.meta["box"], view.meta["flip"]
