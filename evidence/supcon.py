@@ -1,6 +1,7 @@
 """SupCon on 5,000 labelled images of CIFAR-10 at 16 pixels, beside SimCLR and cross-entropy on the same views."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from evidence.common import (
     Check,
     Evidence,
     Figures,
+    Part,
     baselines,
     cifar10,
     judged,
@@ -27,14 +29,15 @@ CLAIM = (
 )
 BUDGET = 50
 NOTE = (
-    "At a temperature of 0.5 images of a class are 0.55 nearer than those of two, SimCLR's 0.19, on the same seeds; "
-    "but the linear probes of both are worse there, SupCon's by 2.1 points and SimCLR's by 1.4, which leaves it 6.9 "
-    "above the better SimCLR. So the temperature that serves both is the one judged."
+    "How far apart classes lie follows from the temperature. On seeds 3 and 4 images of a class are 0.29 nearer than "
+    "those of two at 0.2 and 0.42 at 0.3, for 0.7 points of the linear probe; SimCLR loses 0.3 by it. So SimCLR is "
+    "judged at 0.1 too, and by the better figure of the two."
 )
 BATCH = 128
 RATE = 1e-2  #: of all three, each of which it serves better than smaller ones
 SHARED: dict[str, Any] = {"batch_size": BATCH, "lr": RATE}
-TEMPERATURE = 0.1  #: of both: cosines lie as far apart as the temperature lets them
+TEMPERATURE = 0.3  #: of both: cosines lie as far apart as the temperature lets them
+COLDER = 0.1  #: of SimCLR beside it
 
 
 class CrossEntropy(Method):
@@ -76,11 +79,11 @@ def of_supcon(budget: int, seed: int) -> Figures:
     return baselines(data, model, seed) | {"supcon": judged(model.embed_source, data) | apart}
 
 
-def of_simclr(budget: int, seed: int) -> Figures:
+def of_simclr(temperature: float, budget: int, seed: int) -> Figures:
     data = cifar10(train=5600)
-    method, model = pretrained("simclr", data, seed, budget, temperature=TEMPERATURE, **SHARED)
+    method, model = pretrained("simclr", data, seed, budget, temperature=temperature, **SHARED)
     apart = geometry(projected(method, model, method.projector), data)
-    return {"simclr": judged(model.embed_source, data) | apart}
+    return {f"simclr, temperature {temperature:g}": judged(model.embed_source, data) | apart}
 
 
 def of_classifier(budget: int, seed: int) -> Figures:
@@ -93,17 +96,20 @@ def of_classifier(budget: int, seed: int) -> Figures:
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds([of_supcon, of_simclr, of_classifier], budget, seeds)
-    untrained, _, supcon, simclr, crossed = rows.values()
+    simclrs = [partial(of_simclr, temperature) for temperature in (TEMPERATURE, COLDER)]
+    parts: list[Part] = [of_supcon, *simclrs, of_classifier]
+    rows = over_seeds(parts, budget, seeds)
+    untrained, _, supcon, *simclr, crossed = rows.values()
     together = "within - between"
     best = max(crossed["linear"], crossed["own classifier"])
+    beside = {metric: max(row[metric] for row in simclr) for metric in ("linear", together)}
     return Evidence(
         list(rows.values()),
         [
             Check("knn above untrained", supcon["knn"] - untrained["knn"], 5),
-            Check("linear above simclr", supcon["linear"] - simclr["linear"], 8),
+            Check("linear above simclr", supcon["linear"] - beside["linear"], 8),
             Check("linear above the better of cross-entropy's figures", supcon["linear"] - best, -1.5),
             Check("cosine within less between classes", supcon[together], 0.4),
-            Check("the same above simclr's", supcon[together] - simclr[together], 0.05),
+            Check("the same above simclr's", supcon[together] - beside[together], 0.05),
         ],
     )
