@@ -159,7 +159,6 @@ def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
             raise
         check(part)
 
-    there = path.parent.is_dir()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         patiently(address, get)
@@ -168,9 +167,6 @@ def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
         raise not_written(path, error) from error
     finally:
         part.unlink(missing_ok=True)
-        if not there:
-            with contextlib.suppress(OSError):  # nothing came, or it does not lie there
-                path.parent.rmdir()
 
 
 class Reading:
