@@ -1,7 +1,6 @@
 """Datasets by name: those under $ANYVIEW_DATA, scikit-learn's digits, a few from their public source, and some that are
 made when they are asked for."""
 
-import contextlib
 import gzip
 import hashlib
 import os
@@ -170,15 +169,13 @@ def hub(name: str) -> Any:
 
 
 def fetch(name: str, remote: Remote) -> Path:
-    """The file in the cache, fetched when it is not there; it appears only whole and with its digest, and its folder
-    with it."""
+    """The file in the cache, fetched when it is not there; it appears only whole and with its digest. Its folder
+    stays, so that the file can be put there."""
     path = cache_folder() / name / remote.file
     if not path.exists():
         try:
             streamed.fetch(remote.url, path, remote.check)
         except (InputError, RunError) as error:
-            with contextlib.suppress(OSError):  # it holds something
-                path.parent.rmdir()
             either = " Or" if str(error).endswith("?") else "; or"
             raise RunError(
                 f"{name} is not under $ANYVIEW_DATA, and {error}{either} put {remote.file} into {path.parent}/"
