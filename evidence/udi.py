@@ -10,6 +10,8 @@ from torch import Tensor
 from anyview.data.source import Dataset
 from anyview.encoders.correspondence import Crop, crops, in_crop, in_image
 from anyview.methods.base import Method
+from anyview.methods.distillation.dino import LARGE
+from anyview.methods.distillation.udi import cut
 from anyview.training.step import seed_step
 from evidence.common import (
     SMALL_VIT,
@@ -54,7 +56,7 @@ def seen(method: Method, data: Dataset) -> dict[str, float]:
             ("second", udi.second_centre, found["second_teacher"]),
         ):
             targets[name].append(entropy(centre(logits, udi.sharpness())).mean())
-        right.append(matched(*crops(udi.encoder, views[:2])))
+        right.append(matched(*crops(udi.encoder, [cut(view) for view in views[:LARGE]])))
     return {
         "entropy of the first target": float(torch.stack(targets["first"]).mean()),
         "entropy of the second": float(torch.stack(targets["second"]).mean()),

@@ -8,7 +8,7 @@ from anyview.encoders import build
 from anyview.encoders.correspondence import crops, in_crop, in_image
 from anyview.encoders.positions import grid
 from anyview.errors import InputError
-from anyview.methods.distillation.udi import UDI
+from anyview.methods.distillation.udi import UDI, cut
 from anyview.objectives.distillation import distillation, masked_distillation
 from anyview.training.step import seed_step
 from anyview.views.image import multi_crop
@@ -58,7 +58,7 @@ def test_the_same_crop_twice_gives_students_and_teachers_the_same_patches() -> N
     mirrored = view.with_x(view.x.flip(3), flip=~view.meta["flip"])
     assert method([view, mirrored])["valid"].all()
     coords = grid((8, 8)).expand(6, -1, -1)
-    one, other = crops(method.encoder, [mirrored, view])
+    one, other = crops(method.encoder, [cut(mirrored), cut(view)])
     at, _ = in_crop(in_image(coords, *one.frame), *other.frame)
     torch.testing.assert_close(at[..., 0], coords[..., 0])
     torch.testing.assert_close(at[..., 1], 7 - coords[..., 1])

@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from anyview.data.batch import Batch, payload_cat
+from anyview.data.batch import payload_cat
 from anyview.encoders.token_encoder import TokenEncoder
 from anyview.errors import InputError
 
+#: pixels, where they were cut from their images, and whether they were mirrored after that
+Cut = tuple[Float[Tensor, "batch channels rows columns"], Int64[Tensor, "batch 4"], Bool[Tensor, "batch"]]
+#: what ``in_image`` and ``in_crop`` take of a crop: patches along its height and width, its box, mirrored or not
 Frame = tuple[tuple[float, float], Int64[Tensor, "batch 4"], Bool[Tensor, "batch"]]
 
 
@@ -22,7 +25,7 @@ class Crop(NamedTuple):
         extra: tokens beside the patches.
         values: of the patches.
         coords: row and column of each patch.
-        frame: patches along the sides, where the crop was cut, whether it was mirrored (as ``in_image`` takes them).
+        frame: as ``in_image`` and ``in_crop`` take it.
     """
 
     vector: Float[Tensor, "batch dim"]
@@ -40,18 +43,16 @@ class Crop(NamedTuple):
         return interpolate(self.values, self.coords, at)
 
 
-def crops(encoder: TokenEncoder, views: list[Batch]) -> list[Crop]:
-    """What ``encoder`` gives of each of several crops of one size, in a single pass."""
-    if not views:
+def crops(encoder: TokenEncoder, cuts: list[Cut]) -> list[Crop]:
+    """What ``encoder``, one of patches, gives of each of several crops of one size, in a single pass; of none, none."""
+    if not cuts:
         return []
-    patch, (height, width) = encoder.tokenizer.patch, views[0].x.shape[2:]
-    vector, extra, tokens = encoder.parts(payload_cat([view.x for view in views]))
-    parts = zip(*(t.chunk(len(views)) for t in (vector, extra, tokens.values, tokens.coords)))
+    xs, boxes, flips = zip(*cuts)
+    patch, (height, width) = encoder.tokenizer.patch, xs[0].shape[2:]
+    vector, extra, tokens = encoder.parts(payload_cat(xs))
+    parts = zip(*(t.chunk(len(xs)) for t in (vector, extra, tokens.values, tokens.coords)))
     cells = height / patch, width / patch
-    return [
-        Crop(v, e, p, at, (cells, view.meta["box"], view.meta["flip"]))
-        for (v, e, p, at), view in zip(parts, views)
-    ]
+    return [Crop(v, e, p, at, (cells, *where)) for (v, e, p, at), where in zip(parts, zip(boxes, flips))]
 
 
 def one_per_window(coords: Float[Tensor, "batch tokens 2"], window: int) -> Int64[Tensor, "batch windows"]:

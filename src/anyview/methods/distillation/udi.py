@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
-from anyview.encoders.correspondence import Gathering, crops, in_crop, one_per_window, pick
+from anyview.encoders.correspondence import Cut, Gathering, crops, in_crop, one_per_window, pick
 from anyview.encoders.token_encoder import TokenEncoder, mean_valid, that_drops
 from anyview.errors import InputError
 from anyview.methods.distillation.dino import DINO, LARGE
@@ -87,10 +87,11 @@ class UDI(DINO):
         held = self.progress < self.held
         averaged: Any = self.teacher.module
         encoder, head, gathering = averaged
+        cuts = [cut(view) for view in views]
         with torch.no_grad():
-            seen = crops(encoder, views[:LARGE])
+            seen = crops(encoder, cuts[:LARGE])
             teacher = head(torch.stack([crop.vector for crop in seen]))
-        mine = crops(self.encoder, views[:LARGE]) + crops(self.encoder, views[LARGE:])
+        mine = crops(self.encoder, cuts[:LARGE]) + crops(self.encoder, cuts[LARGE:])
         drawn = [one_per_window(crop.coords, WINDOWS[w >= LARGE]) for w, crop in enumerate(mine)]
         pairs = [(v, w) for v, w in product(range(LARGE), range(len(views))) if v != w]
         where = [in_crop(mine[w].places(drawn[w]), *seen[v].frame) for v, w in pairs]
@@ -142,3 +143,8 @@ class UDI(DINO):
         super().after_step()
         self.second_centre.update()
         self.patch_centre.update()
+
+
+def cut(view: Batch) -> Cut:
+    """A crop's pixels, where in the image it was cut, and whether it was mirrored."""
+    return view.x, view.meta["box"], view.meta["flip"]
