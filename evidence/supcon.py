@@ -1,7 +1,6 @@
 """SupCon on 5,000 labelled images of CIFAR-10 at 16 pixels, beside SimCLR and cross-entropy on the same views."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -14,7 +13,6 @@ from evidence.common import (
     Check,
     Evidence,
     Figures,
-    Part,
     baselines,
     cifar10,
     judged,
@@ -29,15 +27,16 @@ CLAIM = (
 )
 BUDGET = 50
 NOTE = (
-    "How far apart classes lie follows from the temperature. On seeds 3 and 4 images of a class are 0.29 nearer than "
-    "those of two at 0.2 and 0.42 at 0.3, for 0.7 points of the linear probe; SimCLR loses 0.3 by it. So SimCLR is "
-    "judged at 0.1 too, and by the better figure of the two."
+    "At a temperature of 0.5 images of a class are 0.55 nearer than those of two, SimCLR's 0.19, on the same seeds; "
+    "but the linear probes of both are worse there, SupCon's by 2.1 points and SimCLR's by 1.4, which leaves it 6.9 "
+    "above the better SimCLR. At 0.3 they are 0.42 nearer, SimCLR's 0.14, and SupCon is 9.2 above the better SimCLR, so "
+    "that all but the comparison with cross-entropy would hold; but its own probe is 0.8 and its neighbours are 2.2 "
+    "points worse. So the temperature that serves both is the one judged, which is the paper's."
 )
 BATCH = 128
 RATE = 1e-2  #: of all three, each of which it serves better than smaller ones
 SHARED: dict[str, Any] = {"batch_size": BATCH, "lr": RATE}
-TEMPERATURE = 0.3  #: of both: cosines lie as far apart as the temperature lets them
-COLDER = 0.1  #: of SimCLR beside it
+TEMPERATURE = 0.1  #: of both: cosines lie as far apart as the temperature lets them
 
 
 class CrossEntropy(Method):
@@ -79,11 +78,11 @@ def of_supcon(budget: int, seed: int) -> Figures:
     return baselines(data, model, seed) | {"supcon": judged(model.embed_source, data) | apart}
 
 
-def of_simclr(temperature: float, budget: int, seed: int) -> Figures:
+def of_simclr(budget: int, seed: int) -> Figures:
     data = cifar10(train=5600)
-    method, model = pretrained("simclr", data, seed, budget, temperature=temperature, **SHARED)
+    method, model = pretrained("simclr", data, seed, budget, temperature=TEMPERATURE, **SHARED)
     apart = geometry(projected(method, model, method.projector), data)
-    return {f"simclr, temperature {temperature:g}": judged(model.embed_source, data) | apart}
+    return {"simclr": judged(model.embed_source, data) | apart}
 
 
 def of_classifier(budget: int, seed: int) -> Figures:
@@ -96,20 +95,17 @@ def of_classifier(budget: int, seed: int) -> Figures:
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    simclrs = [partial(of_simclr, temperature) for temperature in (TEMPERATURE, COLDER)]
-    parts: list[Part] = [of_supcon, *simclrs, of_classifier]
-    rows = over_seeds(parts, budget, seeds)
-    untrained, _, supcon, *simclr, crossed = rows.values()
+    rows = over_seeds([of_supcon, of_simclr, of_classifier], budget, seeds)
+    untrained, _, supcon, simclr, crossed = rows.values()
     together = "within - between"
     best = max(crossed["linear"], crossed["own classifier"])
-    beside = {metric: max(row[metric] for row in simclr) for metric in ("linear", together)}
     return Evidence(
         list(rows.values()),
         [
             Check("knn above untrained", supcon["knn"] - untrained["knn"], 5),
-            Check("linear above simclr", supcon["linear"] - beside["linear"], 8),
+            Check("linear above simclr", supcon["linear"] - simclr["linear"], 8),
             Check("linear above the better of cross-entropy's figures", supcon["linear"] - best, -1.5),
             Check("cosine within less between classes", supcon[together], 0.4),
-            Check("the same above simclr's", supcon[together] - beside[together], 0.05),
+            Check("the same above simclr's", supcon[together] - simclr[together], 0.05),
         ],
     )
