@@ -21,10 +21,10 @@ CLAIM = (
 )
 NOTE = (
     "Of the 16 tokens of an image of 16 pixels blocks hold three at most, and single patches were 1.3 better by "
-    "neighbours (seeds 0 to 2). So images have 24 pixels, 36 tokens, and blocks five to seven of them; the best of five "
-    "settings with 36 or 64 tokens for the linear probe on seeds 3 and 4. Blocks were compared in two of them: they are "
-    "0.95 better there, and 2.7 where images of 16 pixels have 64 tokens, which takes longer. The 0.7 points of the "
-    "seeds below are within what seeds differ by."
+    "neighbours (seeds 0 to 2). So images have 24 pixels, 36 tokens, and blocks five to seven of them; the best "
+    "of five settings with 36 or 64 tokens for the linear probe on seeds 3 and 4. Blocks were compared in two of "
+    "them: they are 0.95 better there, and 2.7 where images of 16 pixels have 64 tokens, which takes longer. The "
+    "0.7 points of the seeds below are within what seeds differ by."
 )
 BUDGET = 18
 BATCH = 32

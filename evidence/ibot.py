@@ -27,9 +27,10 @@ CLAIM = (
     "patches tell patches apart. A patch says more of what the image shows than without the loss on patches."
 )
 NOTE = (
-    "Batches of 32 were chosen on seeds 3 and 4, where neighbours gain 3.5 by them, and 2.3 by batches of 64, which are "
-    "half of the steps, at a rate of 0.002; at the default rate those gain 2.4 on the seeds below. What a patch says of "
-    "its image is no better by the loss on patches with any of these, nor with 64 tokens in place of 16."
+    "Batches of 32 were chosen on seeds 3 and 4, where neighbours gain 3.5 by them, and 2.3 by batches of 64, "
+    "which are half of the steps, at a rate of 0.002; at the default rate those gain 2.4 on the seeds below. What "
+    "a patch says of its image is no better by the loss on patches with any of these, nor with 64 tokens in place "
+    "of 16."
 )
 BUDGET = 24
 OPTIONS: dict[str, Any] = {"batch_size": 32, **VIEWS, **SMALL_VIT}
