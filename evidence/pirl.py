@@ -21,11 +21,12 @@ CLAIM = (
     "PIRL beats the untrained encoder by nearest neighbours; on held-out images the embedding of an image is near that "
     "of its own puzzle and not near those of others, which a network that predicts the order of the patches has not."
 )
-BUDGET = 30
+BUDGET = 40
 NOTE = (
     "Batch and epochs were chosen on seeds 3 and 4, where 24 epochs and batches of 64 gave a cosine of 0.29 and 0.15 "
-    "more than one that predicts the order. Images and patches are embedded with statistics of batch norms of their "
-    "own, in both networks; with those of both mixed it was 0.15 and 0.07 on these seeds."
+    "more than one that predicts the order, and 40 epochs and batches of 128 0.208 more, the most of all tried. Images "
+    "and patches are embedded with statistics of batch norms of their own, in both networks; with those of both mixed "
+    "it was 0.15 and 0.07 on these seeds."
 )
 BATCH = 128
 RATE = 1e-2  #: both learn more by it in as many steps than by the default
@@ -97,22 +98,24 @@ def by_encoder(method: Method, data: Dataset, seed: int) -> float:
     return gap(method, data, seed, lambda m, x: m.encoder(x), puzzle, centred=True)
 
 
-def one(budget: int, seed: int) -> Figures:
+def invariant(budget: int, seed: int) -> Figures:
     data = cifar10(size=32, train=6000)
     method, model = pretrained("pirl", data, seed, budget, batch_size=BATCH, lr=RATE)
-    order, ordered = pretrained("pirl", data, seed, budget, swap=Order, batch_size=BATCH, lr=RATE)
+    gaps = {"gap of heads": by_heads(method, data, seed), "gap": by_encoder(method, data, seed)}
+    return baselines(data, model, seed) | {"pirl": judged(model.embed_source, data) | gaps}
+
+
+def covariant(budget: int, seed: int) -> Figures:
+    data = cifar10(size=32, train=6000)
+    method, model = pretrained("pirl", data, seed, budget, swap=Order, batch_size=BATCH, lr=RATE)
     # it has met patches alone, and is asked for whole images
-    calibrate(ordered.encoder, data.train, lambda x: ordered.modality.inputs(x, ordered.spec), seed)
-    return baselines(data, model, seed) | {
-        "pirl": judged(model.embed_source, data)
-        | {"gap of heads": by_heads(method, data, seed), "gap": by_encoder(method, data, seed)},
-        "order of the patches": judged(ordered.embed_source, data, ("knn",))
-        | {"gap": by_encoder(order, data, seed)},
-    }
+    calibrate(model.encoder, data.train, lambda x: model.modality.inputs(x, model.spec), seed)
+    known = judged(model.embed_source, data, ("knn",)) | {"gap": by_encoder(method, data, seed)}
+    return {"order of the patches": known}
 
 
 def run(budget: int, seeds: list[int]) -> Evidence:
-    rows = over_seeds(one, budget, seeds)
+    rows = over_seeds([invariant, covariant], budget, seeds)
     untrained, _, pirl, order = rows.values()
     return Evidence(
         list(rows.values()),
