@@ -6,6 +6,10 @@ CLAIM = (
     "NNCLR beats the untrained encoder by nearest neighbours, and with crops and flips alone it is above the same "
     "system whose views stand for themselves: neighbours bring the variety that colours would."
 )
+NOTE = (
+    "Neighbours are seldom right here: at the end of training a vote of them names 38 % of the images, 32 % with "
+    "crops and flips alone. In 20 epochs at a rate of 0.01 they are 4.4 below none (seeds 3 and 4)."
+)
 BUDGET = 14
 BATCH = 64
 MILD = {"jitter": 0.0, "grayscale": 0.0}
