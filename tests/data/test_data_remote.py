@@ -1,5 +1,6 @@
 """Data at an address: fetched whole when small, else shards that are streamed."""
 
+import io
 import itertools
 import os
 import subprocess
@@ -16,6 +17,7 @@ from test_data_shards import png, shard, values, wav
 
 import anyview.data as data
 from anyview.data import Loader, batches, streamed
+from anyview.data.progress import Progress
 from anyview.data.readers import audio as audio_reader
 from anyview.data.readers import image as image_reader
 from anyview.errors import InputError, RunError
@@ -77,6 +79,36 @@ def test_small_files_are_fetched_once_and_read_as_if_they_lay_here(server):
     assert len(server.asked) == 2
     shard(server.root / "set" / "val" / "0.tar", {"0.png": png(7)})  # another file at the same address
     assert values(data.open(f"{server.address}/set/{{train,val}}/0.tar").split("validation")) == [7]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_who_waits_for_files_is_told_how_much_has_come(server, monkeypatch):
+    shard(server.root / "set" / "train" / "0.tar", {f"{i}.png": png(i) + bytes(10**6) for i in range(3)})
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    data.open(f"{server.address}/set/train/0.tar")
+    said = sys.stderr.getvalue()
+    assert said.startswith("\r\x1b[Kfetching 1 file · 0 of 3 MB")
+    assert said.endswith("\r\x1b[Kfetching 1 file · 3 of 3 MB\r\x1b[K")
+    sys.stderr.truncate(0)
+    data.open(f"{server.address}/set/train/0.tar")
+    assert sys.stderr.getvalue().strip("\0") == ""  # all of it lies here
+
+
+def test_what_comes_again_is_counted_once(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Progress("fetching", None, 10, "tens") as progress:
+        for part, amount in (("a", 30), ("b", 20), ("a", 0), ("a", 10)):
+            progress.at(part, amount)
+    shown = sys.stderr.getvalue().split("\r\x1b[K")
+    assert shown == ["", *(f"fetching · {n} tens" for n in (0, 3, 5, 2, 3)), ""]
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Progress("fetching", 2) as progress:
+        progress.at("a", 1)
+    assert sys.stderr.getvalue() == ""
 
 
 def test_tables_come_from_addresses_too(server):

@@ -9,8 +9,6 @@ import itertools
 import json
 import posixpath
 import re
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +22,7 @@ from filelock import FileLock
 from anyview.data import shards
 from anyview.data.found import look
 from anyview.data.parts import Found, cache_folder
+from anyview.data.progress import Progress
 from anyview.data.streamed import File, Reading, Shelf, fetch, filesystem, gib, patiently
 from anyview.errors import InputError
 from anyview.files import write_atomic
@@ -71,8 +70,9 @@ def at(address: str) -> Found:
     with FileLock(folder.parent / "lock"):  # one of several processes fetches
         missing = [file for file in found if not (folder / file.name).exists()]
         size = sum(file.size for file in missing)
-        what = f"fetching {len(missing):,} file{'s' if len(missing) != 1 else ''}, {size / 1e6:,.0f} MB"
-        _each(missing, lambda file: fetch(file.address, folder / file.name, file.check), 8, what)
+        what = f"fetching {len(missing):,} file{'s' if len(missing) != 1 else ''}"
+        with Progress(what, size, 10**6, "MB") as progress:
+            _each(missing, lambda file: fetch(file.address, folder / file.name, file.check, progress), 8)
     return look(folder if len(found) > 1 or "/" in found[0].name else folder / found[0].name)
 
 
@@ -85,9 +85,14 @@ def _streamed(found: Sequence[File], name: str, folder: Path) -> Found:
             "shard (.tar) that could be streamed; fetch it yourself, or write it as WebDataset shards"
         )
     remote = Shelf(found, folder / "copies")
-    index = _each(
-        found, lambda file: _index(file, folder / "index"), ASKED, f"indexing {len(found):,} shards"
-    )
+    with Progress("indexing shards", len(found)) as progress:
+
+        def indexed(file: File) -> pa.Table:
+            table = _index(file, folder / "index")
+            progress.at(file.name, 1)
+            return table
+
+        index = _each(found, indexed, ASKED)
     remote.counts = torch.tensor([len(table) for table in index])
     splits: dict[str, list[tuple[str, pa.Table]]] = {}
     for file, table in zip(found, index):
@@ -116,7 +121,7 @@ def _files(address: str) -> list[File]:
     listed = list(dict.fromkeys(itertools.chain.from_iterable(map(_expand, _braces(address)))))
     if not listed:
         raise InputError(f"there is nothing at {address}")
-    known = _each(listed, _info, ASKED, "")
+    known = _each(listed, _info, ASKED)
     paths = [unquote(urlsplit(one).netloc + urlsplit(one).path) for one in listed]
     if outside := next((path for path in paths if ".." in path.split("/")), None):
         raise InputError(f"{outside} leads out of {address}, so it is not read")
@@ -175,23 +180,12 @@ def _name(found: Sequence[File]) -> str:
     return posixpath.basename(folder) or urlsplit(found[0].address).hostname or "data"
 
 
-def _each(items: Sequence[T], do: Callable[[T], R], threads: int, what: str) -> list[R]:
-    """``do`` of each in threads, in order; says on a terminal how far it is."""
-    done, lock, shown = itertools.count(1), threading.Lock(), bool(what) and sys.stderr.isatty()
-
-    def one(item: T) -> R:
-        result = do(item)
-        if shown:
-            with lock:
-                print(f"\r{what} · {next(done):,} of {len(items):,}", end="", file=sys.stderr, flush=True)
-        return result
-
+def _each(items: Sequence[T], do: Callable[[T], R], threads: int) -> list[R]:
+    """``do`` of each in threads, in order."""
     if not items:
         return []
     pool = ThreadPoolExecutor(threads)
     try:
-        return list(pool.map(one, items))
+        return list(pool.map(do, items))
     finally:
         pool.shutdown(cancel_futures=True)  # after an error nothing more is asked for
-        if shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from anyview.data.progress import Progress
 from anyview.errors import InputError, RunError
 from anyview.files import beside, not_written, put
 
@@ -137,11 +138,12 @@ def read_range(file: File, start: int, size: int) -> bytes:
     return patiently(file.address, ask)
 
 
-def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
+def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Progress | None = None) -> None:
     """Copies a file from its address to ``path``, where it appears only whole.
 
     Args:
         check: of what came; after an OSError it is asked for again.
+        progress: is told how many bytes have come.
 
     Raises:
         InputError: when there is nothing at the address, or it may not be read.
@@ -149,10 +151,16 @@ def fetch(address: str, path: Path, check: Callable[[Path], None]) -> None:
     """
     part = beside(path)
 
+    def told(size: int | None, came: int, **_: Any) -> None:
+        if progress is not None:
+            progress.at(address, came)
+
     def get() -> None:
+        from fsspec.callbacks import Callback
+
         system, remote = filesystem(address)
         try:
-            system.get_file(remote, str(part))
+            system.get_file(remote, str(part), callback=Callback(hooks={"told": told}))
         except OSError as error:
             if isinstance(error, _DISK) or shutil.disk_usage(part.parent).free < 2**20:
                 raise not_written(path, error) from error
