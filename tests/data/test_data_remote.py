@@ -98,6 +98,19 @@ def test_who_waits_for_files_is_told_how_much_has_come(server, monkeypatch):
     assert sys.stderr.getvalue().strip("\0") == ""  # all of it lies here
 
 
+def test_the_hubs_quick_way_to_fetch_is_kept(tmp_path, monkeypatch):
+    class Hub:
+        def get_file(self, remote, local):  # one that told of its parts would be slower
+            (tmp_path / local).write_bytes(bytes(20))
+
+    monkeypatch.setattr(streamed, "filesystem", lambda address: (Hub(), address))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Progress("fetching", 20) as progress:
+        streamed.fetch("hf://datasets/a/b", tmp_path / "b", lambda path: None, progress)
+    assert (tmp_path / "b").read_bytes() == bytes(20)
+    assert sys.stderr.getvalue().endswith("fetching · 20 of 20\r\x1b[K")
+
+
 def test_what_comes_again_is_counted_once(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     with Progress("fetching", None, 10, "tens") as progress:

@@ -151,21 +151,17 @@ def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Pro
     """
     part = beside(path)
 
-    def told(size: int | None, came: int, **_: Any) -> None:
-        if progress is not None:
-            progress.at(address, came)
-
     def get() -> None:
-        from fsspec.callbacks import Callback
-
         system, remote = filesystem(address)
         try:
-            system.get_file(remote, str(part), callback=Callback(hooks={"told": told}))
+            system.get_file(remote, str(part), **_telling(address, progress))
         except OSError as error:
             if isinstance(error, _DISK) or shutil.disk_usage(part.parent).free < 2**20:
                 raise not_written(path, error) from error
             raise
         check(part)
+        if progress is not None:
+            progress.at(address, part.stat().st_size)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +171,16 @@ def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Pro
         raise not_written(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _telling(address: str, progress: Progress | None) -> dict[str, Any]:
+    """What fsspec is given so that ``progress`` is told of every part that comes."""
+    from fsspec.callbacks import Callback
+
+    # huggingface_hub leaves its quick way to fetch, and reads a block at a time, to tell of them
+    if progress is None or address.lower().startswith("hf://"):
+        return {}
+    return {"callback": Callback(hooks={"came": lambda size, came, **_: progress.at(address, came)})}
 
 
 class Reading:
