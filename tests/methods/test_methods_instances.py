@@ -169,6 +169,12 @@ def test_amdim_ablations_leave_scales_out(compare, terms):
     assert all(p.grad is not None for p in method.parameters())
 
 
+@pytest.mark.parametrize("lam", [-0.1, 2.0, float("nan")])
+def test_pirl_takes_no_weight_that_is_no_share(lam):
+    with pytest.raises(InputError, match="lam is a share, 0 to 1, not"):
+        pirl(lam=lam)
+
+
 def test_amdim_mirrors_both_views_or_none_and_wants_cells_that_see_parts():
     plan = make_plan("amdim", DATA)
     first, second = plan.method.make_views(BATCH)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from anyview.data.batch import Batch
 from anyview.encoders.base import Encoder
 from anyview.encoders.batch_norm import uncounted
+from anyview.errors import InputError
 from anyview.methods.base import Method
 from anyview.objectives.noise import nce
 from anyview.register import system
@@ -63,6 +64,8 @@ class PIRL(Method):
         samples: int | None = None,
     ) -> None:
         super().__init__(encoder, views)
+        if not 0 <= lam <= 1:
+            raise InputError(f"lam is a share, 0 to 1, not {lam:g}")
         self.temperature, self.lam, self.momentum = temperature, lam, momentum
         self.negatives, self.contrast = 32_000 if negatives is None else negatives, contrast
         self.image_head = nn.Linear(encoder.dim, out_dim)
