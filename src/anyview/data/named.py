@@ -19,8 +19,8 @@ from anyview.data.found import look
 from anyview.data.images.scenes import TASKS as SCENES
 from anyview.data.images.scenes import scenes
 from anyview.data.parts import Arrays, Found, cache_folder
-from anyview.data.progress import Progress
 from anyview.data.text.probing import TASKS as PROBING
+from anyview.data.waiting import Waiting
 from anyview.errors import InputError, RunError, unknown
 
 #: how datasets on the Hugging Face Hub are called
@@ -175,8 +175,8 @@ def fetch(name: str, remote: Remote) -> Path:
     path = cache_folder() / name / remote.file
     if not path.exists():
         try:
-            with Progress(f"fetching {remote.file}", None, 10**6, "MB") as progress:
-                streamed.fetch(remote.url, path, remote.check, progress)
+            with Waiting(f"fetching {remote.file}", None, 10**6, "MB") as waiting:
+                streamed.fetch(remote.url, path, remote.check, waiting)
         except (InputError, RunError) as error:
             either = " Or" if str(error).endswith("?") else "; or"
             raise RunError(

@@ -22,8 +22,8 @@ from filelock import FileLock
 from anyview.data import shards
 from anyview.data.found import look
 from anyview.data.parts import Found, cache_folder
-from anyview.data.progress import Progress
 from anyview.data.streamed import File, Reading, Shelf, fetch, filesystem, gib, patiently
+from anyview.data.waiting import Waiting
 from anyview.errors import InputError
 from anyview.files import write_atomic
 
@@ -71,8 +71,8 @@ def at(address: str) -> Found:
         missing = [file for file in found if not (folder / file.name).exists()]
         size = sum(file.size for file in missing)
         what = f"fetching {len(missing):,} file{'s' if len(missing) != 1 else ''}"
-        with Progress(what, size, 10**6, "MB") as progress:
-            _each(missing, lambda file: fetch(file.address, folder / file.name, file.check, progress), 8)
+        with Waiting(what, size, 10**6, "MB") as waiting:
+            _each(missing, lambda file: fetch(file.address, folder / file.name, file.check, waiting), 8)
     return look(folder if len(found) > 1 or "/" in found[0].name else folder / found[0].name)
 
 
@@ -85,11 +85,11 @@ def _streamed(found: Sequence[File], name: str, folder: Path) -> Found:
             "shard (.tar) that could be streamed; fetch it yourself, or write it as WebDataset shards"
         )
     remote = Shelf(found, folder / "copies")
-    with Progress("indexing shards", len(found)) as progress:
+    with Waiting("indexing shards", len(found)) as waiting:
 
         def indexed(file: File) -> pa.Table:
             table = _index(file, folder / "index")
-            progress.at(file.name, 1)
+            waiting.at(file.name, 1)
             return table
 
         index = _each(found, indexed, ASKED)

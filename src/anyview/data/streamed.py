@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from anyview.data.progress import Progress
+from anyview.data.waiting import Waiting
 from anyview.errors import InputError, RunError
 from anyview.files import beside, not_written, put
 
@@ -138,12 +138,12 @@ def read_range(file: File, start: int, size: int) -> bytes:
     return patiently(file.address, ask)
 
 
-def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Progress | None = None) -> None:
+def fetch(address: str, path: Path, check: Callable[[Path], None], waiting: Waiting | None = None) -> None:
     """Copies a file from its address to ``path``, where it appears only whole.
 
     Args:
         check: of what came; after an OSError it is asked for again.
-        progress: is told how many bytes have come.
+        waiting: is told how many bytes have come.
 
     Raises:
         InputError: when there is nothing at the address, or it may not be read.
@@ -154,14 +154,14 @@ def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Pro
     def get() -> None:
         system, remote = filesystem(address)
         try:
-            system.get_file(remote, str(part), **_telling(address, progress))
+            system.get_file(remote, str(part), **_telling(address, waiting))
         except OSError as error:
             if isinstance(error, _DISK) or shutil.disk_usage(part.parent).free < 2**20:
                 raise not_written(path, error) from error
             raise
         check(part)
-        if progress is not None:
-            progress.at(address, part.stat().st_size)
+        if waiting is not None:
+            waiting.at(address, part.stat().st_size)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,14 +173,14 @@ def fetch(address: str, path: Path, check: Callable[[Path], None], progress: Pro
         part.unlink(missing_ok=True)
 
 
-def _telling(address: str, progress: Progress | None) -> dict[str, Any]:
-    """What fsspec is given so that ``progress`` is told of every part that comes."""
+def _telling(address: str, waiting: Waiting | None) -> dict[str, Any]:
+    """What fsspec is given so that ``waiting`` is told of every part that comes."""
     from fsspec.callbacks import Callback
 
     # huggingface_hub leaves its quick way to fetch, and reads a block at a time, to tell of them
-    if progress is None or address.lower().startswith("hf://"):
+    if waiting is None or address.lower().startswith("hf://"):
         return {}
-    return {"callback": Callback(hooks={"came": lambda size, came, **_: progress.at(address, came)})}
+    return {"callback": Callback(hooks={"came": lambda size, came, **_: waiting.at(address, came)})}
 
 
 class Reading:

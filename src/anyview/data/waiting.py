@@ -5,7 +5,7 @@ import threading
 from collections.abc import Hashable
 
 
-class Progress:
+class Waiting:
     """``what · 12 of 170 MB`` on standard error while a block runs, wiped at its end.
 
     Nothing where there is nothing to do, or no terminal.
@@ -28,7 +28,7 @@ class Progress:
             self._done[part] = amount
             self._show()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "Waiting":
         self._show()
         return self
 
